@@ -1,0 +1,28 @@
+VENV := .venv
+PIP := $(VENV)/bin/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
+.PHONY: demo test check bench
+
+demo: $(VENV)/installed  ## from the docstrings on this machine to an embedding model
+	$(VENV)/bin/diptych demo
+
+test: $(VENV)/tested  ## every test that this machine's data allow
+	$(VENV)/bin/python -m pytest
+
+check: $(VENV)/tested  ## style, types, import rules and the code blocks of the docs
+	$(VENV)/bin/ruff check .
+	$(VENV)/bin/ruff format --check .
+	$(VENV)/bin/mypy
+
+bench: $(VENV)/tested  ## the tables of docs/benchmarks.md (hours)
+	$(VENV)/bin/python benchmarks/crops.py
+
+$(VENV)/bin/python:
+	python3 -m venv $(VENV)
+
+$(VENV)/installed: pyproject.toml constraints.txt | $(VENV)/bin/python
+	$(PIP) --editable .
+	touch $@
+
+$(VENV)/tested: pyproject.toml constraints.txt | $(VENV)/bin/python
+	$(PIP) --editable '.[test]'
+	touch $(VENV)/installed $@

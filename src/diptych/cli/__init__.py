@@ -1,0 +1,68 @@
+"""The command line. Each command lives in a file of its own and is imported when it is called."""
+
+import os
+import sys
+from collections.abc import Sequence
+
+from cyclopts import App, CycloptsError
+
+app = App(
+    name="diptych",
+    help="Learn embeddings from two views of the same thing, without labels.",
+    version="0.1.0",
+)
+for name, purpose in {
+    "demo": "From the docstrings on this machine to an embedding model, in minutes.",
+    "train": "Train an encoder by a recipe, without labels.",
+    "evaluate": "Judge a model on a corpus, beside TF-IDF and its untrained self.",
+    "compare": "Put runs side by side: a table and a page.",
+    "embed": "Turn a corpus into embeddings.",
+    "search": "Find the documents nearest to a query.",
+}.items():
+    app.command(f"diptych.cli.{name}:app", name=name, help=purpose)
+
+
+def main() -> None:
+    """The `diptych` command. Exit code 0: done; 1: it failed; 2: the call must change; 130: stopped."""
+    sys.exit(run(sys.argv[1:]))
+
+
+def run(tokens: Sequence[str]) -> int:
+    """Carries out a command line and returns its exit code."""
+    try:
+        if tokens and tokens[0] == "train":
+            from diptych.cli.train import with_imported
+
+            with_imported(tokens[1:])
+        app(tokens, exit_on_error=False, print_error=False, result_action="return_value")
+        return 0
+    except CycloptsError as error:
+        return _say(str(error), 2, f"`diptych {' '.join(error.command_chain or [])}".rstrip() + " --help` lists the options")
+    except KeyboardInterrupt as error:
+        return _say(str(error) or "stopped", 130)
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
+    except Exception as error:
+        if os.environ.get("DIPTYCH_DEBUG"):
+            raise
+        return _report(error)
+
+
+def _report(error: Exception) -> int:
+    from diptych.core import DataError
+    from diptych.train.loop import DivergedError
+
+    if isinstance(error, OSError) and error.strerror and error.filename:
+        return _say(f"{error.filename}: {error.strerror}", 2 if isinstance(error, FileNotFoundError) else 1)
+    if isinstance(error, (DataError, OSError, ImportError, DivergedError)):
+        usage = isinstance(error, (FileNotFoundError, FileExistsError, NotADirectoryError))
+        return _say(str(error), 2 if usage else 1)
+    if isinstance(error, ValueError):
+        return _say(str(error), 2)
+    return _say(f"{type(error).__name__}: {error}", 1, "DIPTYCH_DEBUG=1 shows where; this is a fault of diptych")
+
+
+def _say(message: str, code: int, hint: str = "") -> int:
+    print(f"error: {message}" + (f"\n\nhint: {hint}" if hint else ""), file=sys.stderr)
+    return code

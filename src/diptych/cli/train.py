@@ -1,0 +1,177 @@
+"""`diptych train`: a recipe's flags are its arguments, and their help is its docstring."""
+
+import importlib
+import inspect
+import json as jsonlib
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any
+
+from cyclopts import App, Parameter
+
+from diptych import recipes, runs
+from diptych.cli.progress import Live, note
+from diptych.core import Machine, Recipe
+from diptych.fitting import fit, resume, scores_table
+
+app = App(name="train", help="Train an encoder by a recipe, without labels.")
+
+
+@dataclass(frozen=True)
+class Output:
+    """Where a run goes."""
+
+    out: Path | None = None
+    """Folder of the run (runs/RECIPE-CORPUS, if not given)."""
+    seeds: str | None = None
+    """Several seeds, as 0,1,2 or 0..4: a run each, in OUT/seed-0, OUT/seed-1, ..."""
+    force: bool = False
+    """Replace a run that is there already."""
+    json: bool = False
+    """Print one JSON object on stdout, and nothing else there."""
+
+
+def _command(function: Callable[..., Recipe]) -> Callable[..., None]:
+    """A recipe as a command: its own arguments, and where and how to run it."""
+    own = inspect.signature(function)
+
+    def command(*args: Any, output: Output, machine: Machine, **kwargs: Any) -> None:
+        call = own.bind(*args, **kwargs)
+        settings = dict(call.arguments)
+        settings |= settings.pop("settings", {})
+        _train(function, settings, output, machine)
+
+    flat = [Parameter(name="*")]
+    extra = [
+        inspect.Parameter("output", inspect.Parameter.KEYWORD_ONLY, default=Output(), annotation=Annotated[Output, *flat]),
+        inspect.Parameter("machine", inspect.Parameter.KEYWORD_ONLY, default=Machine(), annotation=Annotated[Machine, *flat]),
+    ]
+    parameters = [
+        p.replace(annotation=str) if isinstance(p.annotation, str) else p for p in own.parameters.values()
+    ]
+    last = [p for p in parameters if p.kind is inspect.Parameter.VAR_KEYWORD]
+    parameters = [p for p in parameters if p not in last] + extra + last
+    command.__signature__ = own.replace(parameters=parameters, return_annotation=None)  # type: ignore[attr-defined]
+    command.__annotations__ = {p.name: p.annotation for p in parameters}
+    command.__doc__, command.__name__ = function.__doc__, function.__name__
+    return command
+
+
+for recipe in recipes.ALL:
+    app.command(_command(recipe), name=recipe.__name__.replace("_", "-"))
+
+
+def with_imported(tokens: Sequence[str]) -> None:
+    """Makes a command of a recipe named by its import path, `package.module:function`."""
+    if tokens and ":" in tokens[0] and not tokens[0].startswith("-"):
+        app.command(_command(_imported(tokens[0])), name=tokens[0])
+
+
+def _imported(path: str) -> Callable[..., Recipe]:
+    module, _, name = path.partition(":")
+    sys.path.insert(0, str(Path.cwd()))
+    try:
+        found = getattr(importlib.import_module(module), name)
+    except (ImportError, AttributeError) as error:
+        raise ValueError(f"{path} is no recipe that can be imported: {error}") from error
+    finally:
+        sys.path.pop(0)
+    return found
+
+
+@app.default
+def again(
+    call: Path | None = None,
+    *,
+    resume: Path | None = None,
+    output: Annotated[Output, Parameter(name="*")] = Output(),  # noqa: B008
+) -> None:
+    """Repeat a run from its run.toml, or finish one that was stopped.
+
+    Parameters
+    ----------
+    call
+        A run.toml: the same call, started anew in --out.
+    resume
+        A run folder: go on where it stopped.
+    """
+    if (call is None) == (resume is None):
+        names = ", ".join(f"`{recipe.__name__}`" for recipe in recipes.ALL)
+        raise ValueError(f"train needs a recipe ({names}), a run.toml, or --resume RUN")
+    if resume is not None:
+        _resume(resume, output)
+    elif call is not None:
+        if call.suffix != ".toml":
+            names = ", ".join(recipe.__name__ for recipe in recipes.ALL)
+            raise ValueError(f"no recipe is called {str(call)!r}; there are {names}")
+        told = runs.read_call(call)
+        if output.out is None:
+            raise ValueError(f"--out is needed: a folder for the new run of {call}")
+        _train(_imported(told["recipe"]), told.get("arguments", {}), output, Machine(**told.get("machine", {})))
+
+
+def _resume(folder: Path, output: Output) -> None:
+    found = runs.find([folder])
+    for run in found:
+        if run.finished:
+            note(f"{run.folder} is finished; nothing is left to do")
+            continue
+        told = run.call
+        recipe = _imported(told["recipe"])(**told.get("arguments", {}))
+        resume(recipe, run.folder, watch=Live(run.name), say=note)
+    _tell(found, output.json)
+
+
+def _train(function: Callable[..., Recipe], settings: Mapping[str, Any], output: Output, machine: Machine) -> None:
+    out = output.out or _default_out(function, settings)
+    seeds = _seeds(output.seeds)
+    if seeds and "seed" in settings and output.seeds:
+        settings = {k: x for k, x in settings.items() if k != "seed"}
+    made = []
+    for seed in seeds or [None]:
+        folder = out if seed is None else out / f"seed-{seed}"
+        runs.check_free(folder, output.force)
+        recipe = function(**settings, **({} if seed is None else {"seed": seed}))
+        if seed in (None, (seeds or [None])[0]):
+            note(*recipe.notes)
+        run = fit(recipe, folder, machine, force=output.force, watch=Live(folder.name), say=note)
+        made.append(run)
+    _tell(made, output.json)
+
+
+def _default_out(function: Callable[..., Recipe], settings: Mapping[str, Any]) -> Path:
+    """runs/RECIPE-CORPUS, with a number where that is taken."""
+    stem = Path(str(settings.get("corpus", "data")).rstrip("/")).name.split(".")[0]
+    base = Path("runs") / f"{function.__name__}-{stem}"
+    number = 2
+    out = base
+    while out.exists():
+        out, number = base.with_name(f"{base.name}-{number}"), number + 1
+    return out
+
+
+def _seeds(text: str | None) -> list[int]:
+    """"0,1,2" or "0..4" as numbers. Raises ValueError for anything else."""
+    if text is None:
+        return []
+    try:
+        if ".." in text:
+            first, last = (int(part) for part in text.split(".."))
+            return list(range(first, last + 1))
+        return [int(part) for part in text.split(",")]
+    except ValueError:
+        raise ValueError(f"--seeds takes numbers such as 0,1,2 or 0..4; got {text!r}") from None
+
+
+def _tell(made: Sequence[runs.Run], json: bool) -> None:
+    """The result: a JSON object on stdout, or a table and what to do next."""
+    if json:
+        told = [{"run": str(run.folder), "model": str(run.model), **(run.scores or {})} for run in made]
+        print(jsonlib.dumps(told[0] if len(told) == 1 else {"runs": told}))
+        return
+    for run in made:
+        print(scores_table(run))
+        print(f"\nmodel   {run.model}\nreport  {run.report}")
+    print(f'\nsearch it:  diptych search {made[0].folder} {made[0].call["arguments"].get("corpus", "CORPUS")} "your question"')

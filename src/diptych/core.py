@@ -1,0 +1,439 @@
+"""The vocabulary of the house: every other file is written in these words.
+
+One question runs through all of them: where do views come from?
+
+    View(column=...)      given by data          premise and entailment
+    View(transform=...)   made at the input      a crop of the text
+    View(perturb=...)     made in the network    dropout at the output of one layer
+
+Shapes: b samples, v views, t tokens, d width of an embedding, p width of a projection.
+"""
+
+import functools
+import inspect
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any, Literal, Protocol
+
+import numpy as np
+import torch
+from jaxtyping import Bool, Float, Int
+from torch import Tensor, nn
+
+Sample = Any  # token ids, an image, a graph: what a transform maps to its own kind
+Record = Mapping[str, Sample]  # one row of data: {"text": ...} or {"premise": ..., "entailment": ...}
+Batch = dict[str, Tensor]
+Terms = dict[str, Tensor]  # named, weighted scalars; the loss is their sum
+
+
+class DataError(ValueError):
+    """The data cannot be used as they are. (A plain ValueError says that an argument must change.)"""
+
+
+# ---------------------------------------------------------------- noise that knows its sample
+
+
+def keys(seed: int, step: int, samples: Int[np.ndarray, " b"], view: int) -> Int[np.ndarray, " b"]:
+    """One 64-bit key per sample, a function of (seed, step, sample, view) and of nothing else."""
+    x = np.asarray(samples, dtype=np.uint64)
+    for part in (seed, step, view):
+        x = _mixed(x + np.uint64(part * 0xD1B54A32D192ED03 % 2**64))
+    return x.view(np.int64)
+
+
+def _mixed(x: Int[np.ndarray, " b"]) -> Int[np.ndarray, " b"]:
+    """The output function of splitmix64 (Steele, Lea & Flood, OOPSLA 2014)."""
+    x = x + np.uint64(0x9E3779B97F4A7C15)
+    x = (x ^ (x >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+    x = (x ^ (x >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+    return x ^ (x >> np.uint64(31))
+
+
+@functools.cache
+def _pool(device: str) -> Float[Tensor, " n"]:
+    generator = torch.Generator().manual_seed(0)
+    return torch.rand(1 << 21, generator=generator).to(device)
+
+
+def uniform(key: Int[Tensor, " b"], rows: int, width: int) -> Float[Tensor, "b rows width"]:
+    """Numbers in [0, 1), decided for each sample by its key and the place within the sample.
+
+    A sample gets the same numbers in whatever micro-batch, order or process it is encoded. Each
+    row is a window, at a hashed place, of one fixed pool of random numbers: as cheap as a copy.
+    """
+    pool = _pool(str(key.device))
+    place = (key[:, None] + torch.arange(rows, device=key.device) * 0x2545F4914F6CDD1D) & 0x7FFFFFFFFFFFFFFF
+    place = ((place ^ (place >> 29)) * 0x3F58476D1CE4E5B9) & 0x7FFFFFFFFFFFFFFF
+    place = (place ^ (place >> 32)) % (len(pool) - width)
+    return pool.unfold(0, width, 1)[place]
+
+
+@dataclass(frozen=True)
+class Draw:
+    """The random numbers of one view of one sample at one step.
+
+    `own` differs from view to view; `shared` is the same stream for all views of a sample, so that
+    two of them can agree (the same window twice) or differ on purpose (two different windows).
+    `view` is the place of the view in the recipe.
+    """
+
+    seed: int
+    step: int
+    sample: int
+    view: int
+
+    @property
+    def own(self) -> np.random.Generator:
+        return np.random.default_rng((self.seed, self.step, self.sample, 1 + self.view))
+
+    @property
+    def shared(self) -> np.random.Generator:
+        return np.random.default_rng((self.seed, self.step, self.sample, 0))
+
+
+# ---------------------------------------------------------------- where views come from
+
+
+class Transform(Protocol):
+    """Makes a view of a sample at the input. It returns its own kind and reads no global."""
+
+    def __call__(self, sample: Sample, draw: Draw) -> Sample: ...
+
+
+class Noise(Protocol):
+    """A noisy copy of hidden states (b ... d); the noise of sample i is decided by key i alone."""
+
+    def __call__(self, h: Tensor, key: Int[Tensor, " b"]) -> Tensor: ...
+
+
+def unchanged(sample: Sample, draw: Draw) -> Sample:
+    return sample
+
+
+@dataclass(frozen=True)
+class Perturb:
+    """Replaces the output of one layer by a noisy copy, for a fraction of the samples.
+
+    Layers are numbered 0 (input embedding), 1..L (after block L), L+1 (after the head). With
+    `gradient="stop"`, nothing at or below the layer learns from the samples it touched.
+    Source: Deep Augmentation, arXiv:2303.14537.
+    """
+
+    layer: int
+    noise: Noise
+    fraction: float = 0.5
+    gradient: Literal["stop", "pass"] = "stop"
+
+    def __post_init__(self) -> None:
+        if not 0 < self.fraction <= 1:
+            raise ValueError(f"Perturb.fraction is a part of the samples, in (0, 1]; got {self.fraction}")
+
+    def __call__(self, h: Tensor, key: Int[Tensor, " b"]) -> Tensor:
+        noisy = self.noise(h, key)
+        if self.gradient == "stop":
+            noisy = noisy.detach()
+        touched = uniform(~key, 1, 1).flatten() < self.fraction
+        return torch.where(touched.view(-1, *[1] * (h.ndim - 1)), noisy, h)
+
+
+@dataclass(frozen=True)
+class View:
+    """One row of a method: where one of its views comes from, and what it is for."""
+
+    role: str = "view"  # the part it plays in the objective
+    column: str = "text"  # given by data
+    transform: Transform = unchanged  # made at the input
+    perturb: Perturb | None = None  # made in the network
+    by: Literal["model", "teacher", "both"] = "model"  # which network encodes it
+
+
+# ---------------------------------------------------------------- what encodes them
+
+
+def _nothing() -> Int[np.ndarray, " 0"]:
+    return np.empty(0, np.int32)
+
+
+@dataclass(frozen=True, eq=False)
+class Text:
+    """A text as a model's tokens. A crop is a slice of it.
+
+    `words[i]` is true where token i starts a word. Sentence j starts at token `sentences[j]` and has
+    `chars[j]` characters. Text that is only to be encoded needs none of the three.
+    """
+
+    ids: Int[np.ndarray, " t"]
+    words: Bool[np.ndarray, " t"] = field(default_factory=_nothing)
+    sentences: Int[np.ndarray, " s"] = field(default_factory=_nothing)
+    chars: Int[np.ndarray, " s"] = field(default_factory=_nothing)
+
+
+@dataclass(frozen=True)
+class Encoded:
+    """What a model makes of samples. The objective sees this and nothing else."""
+
+    embedding: Float[Tensor, "b d"]
+    projection: Float[Tensor, "b p"]
+
+    def map(self, f: Callable[[Tensor], Tensor]) -> "Encoded":
+        return Encoded(f(self.embedding), f(self.projection))
+
+    @staticmethod
+    def cat(parts: Sequence["Encoded"]) -> "Encoded":
+        return Encoded(torch.cat([x.embedding for x in parts]), torch.cat([x.projection for x in parts]))
+
+
+class Encoder(nn.Module, ABC):
+    """What ships: samples in, embeddings out. It knows of no view, head, teacher or objective."""
+
+    dim: int
+    padded: bool = True  # whether a batch is padded to its longest sample
+
+    @property
+    @abstractmethod
+    def layers(self) -> list[nn.Module]:
+        """The input embedding, then each block: where views write and instruments read."""
+
+    @abstractmethod
+    def prepare(self, raw: Sequence[Any]) -> list[Sample]:
+        """What a person has (strings, pictures) as samples (token ids, tensors)."""
+
+    @abstractmethod
+    def size(self, sample: Sample) -> int:
+        """The cost of a sample: tokens, for text."""
+
+    @abstractmethod
+    def collate(self, samples: Sequence[Sample]) -> Batch:
+        """Samples as tensors; adds what the network needs, such as special tokens and padding."""
+
+    @abstractmethod
+    def forward(self, batch: Batch) -> Float[Tensor, "b d"]: ...
+
+    @abstractmethod
+    def save(self, folder: Path) -> None:
+        """Writes a folder that other tools load."""
+
+    @property
+    def noisy(self) -> bool:
+        """Whether encoding one sample twice in training gives two embeddings."""
+        return any(isinstance(m, nn.Dropout) and m.p > 0 for m in self.modules())
+
+    def embed(self, samples: Sequence[Sample], tokens: int = 16384) -> Float[np.ndarray, "b d"]:
+        """Embeddings of samples in their order, without gradients, `tokens` per forward pass."""
+        out = np.empty((len(samples), self.dim), np.float32)
+        was_training, device = self.training, next(self.parameters()).device
+        self.eval()
+        try:
+            with torch.inference_mode():
+                for rows in cuts([self.size(s) for s in samples], tokens, self.padded):
+                    batch = self.collate([samples[i] for i in rows])
+                    out[rows] = self({k: x.to(device) for k, x in batch.items()}).float().cpu().numpy()
+        finally:
+            self.train(was_training)
+        return out
+
+    def encode(self, raw: Sequence[Any], tokens: int = 16384) -> Float[np.ndarray, "b d"]:
+        """Embeddings of what a person has, in its order."""
+        if isinstance(raw, str):
+            return self.embed(self.prepare([raw]), tokens)[0]
+        return self.embed(self.prepare(raw), tokens)
+
+
+def cuts(sizes: Sequence[int], budget: int, padded: bool = True) -> list[Int[np.ndarray, " m"]]:
+    """Rows, longest first, in parts of at most `budget` tokens (a longer row is a part of its own).
+
+    Rows that are padded to the longest of their part share it only while padding stays below
+    `1 + WASTE` tokens computed per real one.
+    """
+    order = np.argsort(-np.asarray(sizes, dtype=np.int64), kind="stable")
+    parts: list[list[int]] = []
+    longest = real = 0
+    for row in order.tolist():
+        size = max(1, sizes[row])
+        many = len(parts[-1]) + 1 if parts else 0
+        cost = longest * many if padded else real + size
+        if not parts or cost > budget or (padded and cost > (1 + WASTE) * (real + size)):
+            parts.append([])
+            longest, real = size, 0
+        parts[-1].append(row)
+        real += size
+    return [np.array(part) for part in parts]
+
+
+WASTE = 0.08
+
+
+class Model(nn.Module):
+    """What trains: an encoder, which ships, and a head, which is thrown away."""
+
+    def __init__(self, encoder: Encoder, head: nn.Module | None = None):
+        super().__init__()
+        self.encoder, self.head = encoder, head or nn.Identity()
+
+    @property
+    def layers(self) -> list[nn.Module]:
+        return [*self.encoder.layers, self.head]
+
+    def forward(self, batch: Batch, perturb: Perturb | None = None) -> Encoded:
+        with perturbed(self.layers, perturb, batch.get("key")):
+            embedding = self.encoder(batch)
+            return Encoded(embedding, self.head(embedding))
+
+
+@contextmanager
+def perturbed(layers: Sequence[nn.Module], perturb: Perturb | None, key: Tensor | None) -> Iterator[None]:
+    """While open, the output of `layers[perturb.layer]` passes through `perturb`.
+
+    Raises ValueError if there is no such layer.
+    """
+    if perturb is None:
+        yield
+        return
+    if not 0 <= perturb.layer < len(layers):
+        raise ValueError(f"Perturb.layer is one of 0..{len(layers) - 1} for this model; got {perturb.layer}")
+    assert key is not None, "a perturbed batch carries the keys of its samples"
+
+    def hook(layer: nn.Module, args: Any, out: Any) -> Any:
+        return (perturb(out[0], key), *out[1:]) if isinstance(out, tuple) else perturb(out, key)
+
+    handle = layers[perturb.layer].register_forward_hook(hook)
+    try:
+        yield
+    finally:
+        handle.remove()
+
+
+# ---------------------------------------------------------------- what they are trained for
+
+Views = dict[str, list[Encoded]]  # by role, in the order of the recipe
+
+
+class Objective(nn.Module, ABC):
+    """A function of embeddings. It never sees the encoder, the optimiser or the processes."""
+
+    paper: str
+
+    @abstractmethod
+    def forward(self, views: Views, teacher: Views) -> Terms: ...
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    """A moment of a run: the number of steps taken, the model, and what the objective last saw."""
+
+    step: int
+    model: Model
+    views: Views
+
+
+class Instrument(Protocol):
+    """Looks at a run and names what it sees."""
+
+    def __call__(self, snapshot: Snapshot) -> Mapping[str, float]: ...
+
+
+# ---------------------------------------------------------------- a method, whole
+
+
+class Data(Protocol):
+    """Records by number. The fingerprint changes when the data do."""
+
+    fingerprint: str
+
+    def __len__(self) -> int: ...
+
+    def __getitem__(self, i: int) -> Record: ...
+
+
+@dataclass(frozen=True)
+class Optimiser:
+    """AdamW, linear warm-up over a part of the steps, then linear decay to zero.
+
+    `rates` gives parameters whose name starts with a prefix a learning rate of their own; a rate
+    of 0 freezes them.
+    """
+
+    lr: float
+    warmup: float = 0.1
+    weight_decay: float = 0.0
+    clip: float | None = 1.0
+    betas: tuple[float, float] = (0.9, 0.999)
+    rates: Mapping[str, float] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Teacher:
+    """A copy of the model that follows it: t <- momentum * t + (1 - momentum) * m. At 1 it is frozen."""
+
+    momentum: float = 0.996
+
+
+@dataclass(frozen=True)
+class Call:
+    """A recipe's function and all its arguments: what `run.toml` holds."""
+
+    function: str  # "package.module:name"
+    arguments: Mapping[str, Any]
+
+
+@dataclass
+class Recipe:
+    """A method on some data: everything that decides what is learned, nothing about the machine."""
+
+    model: Model
+    views: Sequence[View]
+    objective: Objective
+    data: Data
+    optimiser: Optimiser
+    batch: int  # samples per step, as the objective sees them
+    steps: int
+    seed: int = 0
+    teacher: Teacher | None = None
+    documents: Any = None  # what the model is judged on, with labels where there are any
+    notes: Sequence[str] = ()  # what a person should know of what was understood
+    call: Call | None = None
+
+    def __post_init__(self) -> None:
+        for name in ("batch", "steps"):
+            if getattr(self, name) < 1:
+                raise ValueError(f"Recipe.{name} is at least 1; got {getattr(self, name)}")
+
+
+def recipe(function: Callable[..., Recipe]) -> Callable[..., Recipe]:
+    """Marks a function that returns a Recipe: the recipe remembers the call that made it."""
+
+    signature = inspect.signature(function)
+
+    @functools.wraps(function)
+    def recorded(*args: Any, **kwargs: Any) -> Recipe:
+        bound = signature.bind(*args, **kwargs)
+        bound.apply_defaults()
+        arguments: dict[str, Any] = {}
+        for name, value in bound.arguments.items():
+            if signature.parameters[name].kind is inspect.Parameter.VAR_KEYWORD:
+                arguments |= value
+            else:
+                arguments[name] = value
+        made_by = f"{function.__module__}:{function.__qualname__}"
+        return replace(function(*args, **kwargs), call=Call(made_by, arguments))
+
+    return recorded
+
+
+@dataclass(frozen=True)
+class Machine:
+    """How a recipe is carried out. It changes speed and memory, never what is learned.
+
+    `tokens` bounds a micro-batch. Graphs of a step are kept up to `graph` tokens; beyond it every
+    micro-batch is encoded twice (GradCache), in the memory of one.
+    """
+
+    tokens: int = 4096
+    graph: int = 131072
+    precision: Literal["auto", "fp32", "bf16"] = "auto"
+    workers: int = 1
+    device: str = "auto"
+    checkpoint: float = 60.0  # seconds between checkpoints

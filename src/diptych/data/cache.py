@@ -1,0 +1,80 @@
+"""What is costly to make and follows from content alone is made once and kept on disk.
+
+An entry is a folder `<cache>/<kind>/<key>`, where the key is a hash of everything its content depends
+on. It appears whole or not at all, whoever else is making the same one.
+"""
+
+import hashlib
+import os
+import shutil
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import platformdirs
+
+ABANDONED = 24 * 3600.0  # seconds after which an unfinished entry belongs to nobody
+
+
+def folder() -> Path:
+    """The cache: `DIPTYCH_CACHE` if it is set, else the place that the system gives to caches."""
+    return Path(os.environ.get("DIPTYCH_CACHE") or platformdirs.user_cache_dir("diptych"))
+
+
+def key(*parts: str) -> str:
+    """A name for what depends on these parts, and on their order."""
+    digest = hashlib.blake2b(digest_size=16)
+    for part in parts:
+        raw = part.encode("utf-8", "surrogatepass")
+        digest.update(len(raw).to_bytes(8, "little") + raw)
+    return digest.hexdigest()
+
+
+def entry(kind: str, name: str, fill: Callable[[Path], None]) -> Path:
+    """The folder of an entry; if there is none yet, `fill` writes its files into a new one.
+
+    Raises OSError if the cache cannot be written; what was begun is then removed.
+    """
+    place = folder() / kind / name
+    if place.is_dir():
+        return place
+    new = _new(place)
+    try:
+        fill(new)
+        _publish(new, place)
+    finally:
+        shutil.rmtree(new, ignore_errors=True)
+    return place
+
+
+def _new(place: Path) -> Path:
+    try:
+        place.parent.mkdir(parents=True, exist_ok=True)
+        _sweep(place.parent)
+        return Path(tempfile.mkdtemp(prefix=".new-", dir=place.parent))
+    except OSError as error:
+        raise type(error)(
+            error.errno,
+            f"the cache cannot be written ({error.strerror}); DIPTYCH_CACHE names another folder",
+            str(place.parent),
+        ) from error
+
+
+def _publish(new: Path, place: Path) -> None:
+    try:
+        new.rename(place)
+    except OSError:
+        if not place.is_dir():  # else another process made the same entry first
+            raise
+
+
+def _sweep(kind: Path) -> None:
+    """Removes what killed processes left behind."""
+    for left in kind.glob(".new-*"):
+        try:
+            abandoned = time.time() - left.stat().st_mtime > ABANDONED
+        except OSError:
+            continue
+        if abandoned:
+            shutil.rmtree(left, ignore_errors=True)

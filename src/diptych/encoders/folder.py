@@ -1,0 +1,157 @@
+"""A model as a folder, in the layout of sentence-transformers: read, and written whole or not at all.
+
+    modules.json                        the chain of modules, each with its type and its folder
+    config_sentence_transformers.json   versions, prompts, similarity
+    model.safetensors, tokenizer.json   the first module, at the root
+
+Types are written under their names in `sentence_transformers.models`, which versions 3 to 6 import.
+Layout: https://sbert.net, sentence_transformers/base/model.py.
+"""
+
+import json
+import os
+import re
+import shutil
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*(/[A-Za-z0-9][\w.-]*)?")
+WEIGHTS = ("*.json", "*.safetensors", "*.txt", "*.model")  # never a pickle
+OTHER_FORMATS = ("onnx/*", "openvino/*", "coreml/*", "original/*")
+
+
+@dataclass(frozen=True)
+class Module:
+    """One module of a chain: its whole type, the last part of it, and its folder."""
+
+    type: str
+    folder: Path
+
+    @property
+    def kind(self) -> str:
+        return self.type.rsplit(".", 1)[-1]
+
+
+def locate(path_or_id: str | Path) -> Path:
+    """The folder of a model: a folder here, a run folder's `model/`, or a download of a hub id.
+
+    Raises FileNotFoundError, NotADirectoryError, or ConnectionError when the hub is out of reach.
+    """
+    folder = Path(path_or_id).expanduser()
+    if folder.is_file():
+        raise NotADirectoryError(f"a model is a folder, and {folder} is a file")
+    if folder.is_dir():
+        inner = folder / "model"
+        own = (folder / "modules.json").exists() or (folder / "config.json").exists()
+        return inner if inner.is_dir() and not own else folder
+    if isinstance(path_or_id, Path) or not HUB_ID.fullmatch(path_or_id):
+        raise FileNotFoundError(
+            f"there is no folder {folder} (and a hub id looks like `name` or `owner/name`)"
+        )
+    return _download(path_or_id)
+
+
+def _download(name: str) -> Path:
+    from huggingface_hub import snapshot_download
+    from huggingface_hub.errors import HfHubHTTPError, HFValidationError
+
+    try:
+        return Path(
+            snapshot_download(name, allow_patterns=list(WEIGHTS), ignore_patterns=list(OTHER_FORMATS))
+        )
+    except HFValidationError as error:
+        raise FileNotFoundError(f"there is no folder {name}, and it is no hub id: {error}") from None
+    except (HfHubHTTPError, OSError) as error:
+        reason = str(error).strip().splitlines()[0]
+        raise ConnectionError(
+            f"there is no folder {name} here, and the Hugging Face hub gave no model of that name "
+            f"({reason}). Name a folder, or try again online"
+        ) from error
+
+
+def read_json(file: Path) -> Any:
+    """A JSON file's content. Raises ValueError, with the place, if it is broken."""
+    try:
+        return json.loads(file.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise ValueError(f"{file} is not valid JSON: {error}") from None
+
+
+def config(folder: Path, name: str = "config.json") -> dict[str, Any]:
+    """A module's configuration; empty where there is none."""
+    return dict(read_json(folder / name)) if (folder / name).exists() else {}
+
+
+def chain(folder: Path) -> list[Module]:
+    """The modules of a sentence-transformers folder in their order; empty for any other folder."""
+    if not (folder / "modules.json").exists():
+        return []
+    listed = sorted(read_json(folder / "modules.json"), key=lambda module: module["idx"])
+    return [Module(module["type"], folder / module["path"]) for module in listed]
+
+
+def write_chain(folder: Path, modules: Sequence[tuple[str, str, dict[str, Any] | None]]) -> None:
+    """Writes `modules.json`, the settings, and a configuration for each module that has one.
+
+    `modules` is (kind, folder, configuration); the first module's own files lie at the root.
+    """
+    listed = []
+    for i, (kind, path, settings) in enumerate(modules):
+        listed.append(
+            {"idx": i, "name": str(i), "path": path, "type": f"sentence_transformers.models.{kind}"}
+        )
+        if settings is not None:
+            (folder / path).mkdir(exist_ok=True)
+            write_json(folder / path / "config.json", settings)
+    versions = {
+        "sentence_transformers": "5.0.0",  # the oldest that knows every setting written here
+        "transformers": version("transformers"),
+        "pytorch": version("torch"),
+    }
+    write_json(
+        folder / "config_sentence_transformers.json",
+        {
+            "__version__": versions,
+            "model_type": "SentenceTransformer",
+            "prompts": {"query": "", "document": ""},
+            "default_prompt_name": None,
+            "similarity_fn_name": "cosine",
+        },
+    )
+    write_json(folder / "modules.json", listed)
+
+
+def write_json(file: Path, content: Any) -> None:
+    file.write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
+
+
+@contextmanager
+def staged(folder: Path) -> Iterator[Path]:
+    """A temporary folder that takes the place of `folder` when all is written.
+
+    Raises FileExistsError if `folder` holds something that is no model: it would be replaced.
+    """
+    folder = Path(folder)
+    if (
+        folder.exists()
+        and not (folder / "modules.json").exists()
+        and (folder.is_file() or any(folder.iterdir()))
+    ):
+        raise FileExistsError(f"{folder} holds something that is no model; it is left as it is")
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    new = folder.with_name(f".{folder.name}.{os.getpid()}.new")
+    old = folder.with_name(f".{folder.name}.{os.getpid()}.old")
+    shutil.rmtree(new, ignore_errors=True)
+    new.mkdir()
+    try:
+        yield new
+        if folder.exists():
+            os.replace(folder, old)
+        os.replace(new, folder)
+    finally:
+        shutil.rmtree(new, ignore_errors=True)
+        shutil.rmtree(old, ignore_errors=True)

@@ -1,0 +1,85 @@
+"""Any other chain of sentence-transformers modules: it can be judged and used, not trained."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NoReturn
+
+import numpy as np
+from jaxtyping import Float
+from torch import nn
+
+from diptych.core import Batch, Encoder
+from diptych.encoders import folder as layout
+
+if TYPE_CHECKING:
+    from sentence_transformers import SentenceTransformer
+
+
+class Foreign(Encoder):
+    """A SentenceTransformer as an encoder whose samples are the strings themselves."""
+
+    def __init__(self, model: "SentenceTransformer"):
+        super().__init__()
+        self.model = model.eval()
+        self.dim = len(self.model.encode("a", show_progress_bar=False))
+
+    @property
+    def layers(self) -> list[nn.Module]:
+        self._refuse()
+
+    @property
+    def noisy(self) -> bool:
+        return False
+
+    def prepare(self, raw: Sequence[str]) -> list[str]:
+        return list(raw)
+
+    def size(self, sample: str) -> int:
+        return max(1, len(sample) // 4)
+
+    def embed(self, samples: Sequence[str], tokens: int = 16384) -> Float[np.ndarray, "b d"]:
+        if not len(samples):
+            return np.empty((0, self.dim), np.float32)
+        out = self.model.encode(list(samples), show_progress_bar=False, convert_to_numpy=True)
+        return np.asarray(out, np.float32)
+
+    def collate(self, samples: Sequence[str]) -> Batch:
+        self._refuse()
+
+    def forward(self, batch: Batch) -> Any:
+        self._refuse()
+
+    def _refuse(self) -> NoReturn:
+        chain = ", ".join(type(module).__name__ for module in self.model)
+        raise ValueError(
+            f"a chain of {chain} can be evaluated and used, not trained: what is trained is a "
+            "StaticEmbedding, or a Transformer with Pooling (mean, cls or last) and Normalize"
+        )
+
+    def save(self, folder: Path) -> None:
+        with layout.staged(folder) as new:
+            self.model.save(str(new), create_model_card=False, safe_serialization=True)
+
+
+def load(folder: Path) -> Foreign:
+    """Reads a sentence-transformers folder with sentence-transformers.
+
+    Raises ModuleNotFoundError without that package, and ValueError for pickled weights or for modules
+    that are not its own.
+    """
+    try:
+        from sentence_transformers import SentenceTransformer
+    except ModuleNotFoundError:
+        raise ModuleNotFoundError(
+            f"{folder} is a chain of modules that only sentence-transformers reads: "
+            "pip install 'diptych[sentence-transformers]'"
+        ) from None
+    from diptych.encoders.quiet import quiet
+
+    for module in layout.chain(folder):
+        if not module.type.startswith("sentence_transformers."):
+            raise ValueError(f"{folder} needs {module.type}, code of its own, which is never run")
+        if any(module.folder.glob("*.bin")) and not any(module.folder.glob("*.safetensors")):
+            raise ValueError(f"{module.folder} has pickled weights only, and a pickle is never opened")
+    with quiet():
+        return Foreign(SentenceTransformer(str(folder), device="cpu", local_files_only=True))

@@ -1,0 +1,115 @@
+"""A transformer from a folder or a hub id, deterministic, from safetensors only."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import torch
+from tokenizers import normalizers
+
+from diptych.encoders import folder as layout
+from diptych.encoders.quiet import quiet
+from diptych.encoders.transformer import SAVED, Pooling, Transformer, positions
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedModel, PreTrainedTokenizerFast
+
+
+def from_pretrained(
+    path_or_id: str | Path, pooling: Pooling | None = None, max_tokens: int | None = None
+) -> Transformer:
+    """Reads a `transformers` or sentence-transformers folder (Transformer, Pooling, Normalize), or a hub id.
+
+    Without `pooling` and `max_tokens` the folder decides; a folder that does not say pools by mean
+    (a causal language model: by its last token).
+
+    Raises FileNotFoundError, ConnectionError, or ValueError for weights that are pickled, of another
+    shape than the network, incomplete, or in need of code of their own.
+    """
+    folder = layout.locate(path_or_id)
+    chain = layout.chain(folder)
+    home = chain[0].folder if chain else folder
+    network, tokenizer = _network(home), _tokenizer(home)
+    settings = layout.config(home, "sentence_bert_config.json")
+    if settings.get("do_lower_case"):
+        _lower_case(tokenizer)
+    limits = [tokenizer.model_max_length, positions(network), settings.get("max_seq_length")]
+    longest = min(int(limit) for limit in limits if limit is not None)
+    return Transformer(
+        network,
+        tokenizer,
+        pooling or _pooling(chain, network),
+        max_tokens or (longest if longest < 1 << 20 else 512),
+        any(module.kind == "Normalize" for module in chain),
+    )
+
+
+def saved_pooling(folder: Path) -> str:
+    """The mode in a Pooling module's configuration, in the old spelling or the new."""
+    settings = layout.config(folder)
+    old = [key for key, on in settings.items() if key.startswith("pooling_mode_") and on is True]
+    named = {key: name for name, key in SAVED.items()} | {"lasttoken": "last"}
+    mode = settings.get("pooling_mode") or "+".join(named.get(key, key) for key in old) or "mean"
+    return named.get(mode, mode) if isinstance(mode, str) else "+".join(mode)
+
+
+def _pooling(chain: list[layout.Module], network: "PreTrainedModel") -> Any:
+    for module in chain:
+        if module.kind == "Pooling":
+            return saved_pooling(module.folder)
+    causal = any("CausalLM" in name or "LMHead" in name for name in network.config.architectures or [])
+    return "last" if causal else "mean"
+
+
+def _network(folder: Path) -> "PreTrainedModel":
+    from transformers import AutoConfig, AutoModel
+
+    _refuse_pickles(folder)
+    try:
+        with quiet(), torch.random.fork_rng(devices=[]):
+            torch.manual_seed(0)  # for the parts that the folder has no weights for, such as BERT's pooler
+            config = AutoConfig.from_pretrained(folder, trust_remote_code=False, local_files_only=True)
+            if config.is_encoder_decoder:
+                raise ValueError(f"{config.model_type} is an encoder and a decoder; one of the two is needed")
+            network, report = AutoModel.from_pretrained(
+                folder, config=config, dtype=torch.float32, use_safetensors=True, trust_remote_code=False,
+                local_files_only=True, output_loading_info=True,
+            )  # fmt: skip
+    except (OSError, ValueError, KeyError, RuntimeError) as error:
+        raise ValueError(f"cannot read the network in {folder}: {error}") from error
+    missing = sorted(key for key in report["missing_keys"] if not key.startswith("pooler."))
+    if missing:
+        some = ", ".join(missing[:3])
+        raise ValueError(
+            f"the weights in {folder} lack {len(missing)} tensors of {type(network).__name__}: {some}"
+        )
+    return network
+
+
+def _refuse_pickles(folder: Path) -> None:
+    if any(folder.glob("*.safetensors")):
+        return
+    pickles = sorted(
+        file.name for pattern in ("*.bin", "*.pt", "*.pth", "*.ckpt") for file in folder.glob(pattern)
+    )
+    if pickles:
+        raise ValueError(
+            f"{folder} has its weights as {pickles[0]} only, a pickle, which can run any code "
+            "when it is opened; convert it to model.safetensors"
+        )
+    raise FileNotFoundError(f"{folder} has no weights: no *.safetensors")
+
+
+def _tokenizer(folder: Path) -> "PreTrainedTokenizerFast":
+    from transformers import AutoTokenizer
+
+    try:
+        with quiet():
+            return AutoTokenizer.from_pretrained(folder, trust_remote_code=False, local_files_only=True)
+    except (OSError, ValueError, KeyError) as error:
+        raise ValueError(f"cannot read the tokenizer in {folder}: {error}") from error
+
+
+def _lower_case(tokenizer: "PreTrainedTokenizerFast") -> None:
+    backend = tokenizer.backend_tokenizer
+    rest = [backend.normalizer] if backend.normalizer else []
+    backend.normalizer = normalizers.Sequence([normalizers.Lowercase(), *rest])

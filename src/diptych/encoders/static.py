@@ -1,0 +1,174 @@
+"""A static encoder: a text is the mean of its tokens' vectors. One table, no network.
+
+Shapes: b samples, t tokens of all samples in one row, n tokens in the vocabulary, d width.
+"""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from jaxtyping import Bool, Float, Int
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
+from tokenizers import Tokenizer
+from torch import Tensor, nn
+from torch.autograd.function import once_differentiable
+
+from diptych.core import Batch, Encoder, Text, uniform
+from diptych.encoders import folder as layout
+from diptych.encoders.tokens import plain, tokenise
+
+
+class Static(Encoder):
+    """The mean of token vectors; zeros for an empty text. Rows are never padded.
+
+    In training, `dropout` drops single entries of the token vectors before they are pooled and scales
+    the others by 1 / (1 - dropout). What is dropped is decided by the sample's key and the token's
+    place in the sample: the micro-batch does not matter. Without keys in the batch nothing is dropped.
+
+    The pooling is fused with the lookup, so `layers` is one module, whose output is the pooled (b, d).
+
+    Raises ValueError for a table that is too short for the tokenizer.
+    """
+
+    padded = False
+
+    def __init__(
+        self, tokenizer: Tokenizer, table: Float[Tensor, "n d"], dropout: float = 0.0, normalize: bool = False
+    ):
+        super().__init__()
+        self.tokenizer = plain(tokenizer)
+        needed = 1 + max(self.tokenizer.get_vocab().values(), default=-1)
+        if needed > len(table):
+            raise ValueError(f"the tokenizer has {needed} tokens and the table only {len(table)} vectors")
+        if not 0 <= dropout < 1:
+            raise ValueError(f"dropout is a probability in [0, 1); got {dropout}")
+        self.embedding = Bag(table.float(), dropout)
+        self.dim, self.normalize = table.shape[1], normalize
+
+    @property
+    def layers(self) -> list[nn.Module]:
+        return [self.embedding]
+
+    @property
+    def noisy(self) -> bool:
+        return self.embedding.dropout > 0
+
+    def prepare(self, raw: Sequence[str]) -> list[Text]:
+        return tokenise(self.tokenizer, raw)
+
+    def size(self, sample: Text) -> int:
+        return max(1, len(sample.ids))
+
+    def collate(self, samples: Sequence[Text]) -> Batch:
+        """`ids` (t) of all samples in one row, and `offsets` (b), where each of them starts."""
+        lengths = [len(sample.ids) for sample in samples]
+        offsets = np.cumsum([0, *lengths[:-1]])
+        ids = np.concatenate([sample.ids for sample in samples])
+        return {"ids": torch.from_numpy(ids.astype(np.int64)), "offsets": torch.from_numpy(offsets)}
+
+    def forward(self, batch: Batch) -> Float[Tensor, "b d"]:
+        pooled = self.embedding(batch["ids"], batch["offsets"], batch.get("key"))
+        return F.normalize(pooled, dim=-1) if self.normalize else pooled
+
+    def save(self, folder: Path) -> None:
+        """Writes what sentence-transformers loads as a `StaticEmbedding`; dropout is not part of it."""
+        modules: list[tuple[str, str, dict[str, Any] | None]] = [("StaticEmbedding", "", None)]
+        if self.normalize:
+            modules.append(("Normalize", "1_Normalize", {}))
+        with layout.staged(folder) as new:
+            save_file({"embedding.weight": self.embedding.weight.detach().cpu()}, new / "model.safetensors")
+            self.tokenizer.save(str(new / "tokenizer.json"))
+            layout.write_chain(new, modules)
+
+
+class Bag(nn.Module):
+    """Looks vectors up and pools them in one pass."""
+
+    def __init__(self, table: Float[Tensor, "n d"], dropout: float):
+        super().__init__()
+        self.weight, self.dropout = nn.Parameter(table.detach().clone().contiguous()), dropout
+
+    def forward(
+        self, ids: Int[Tensor, " t"], offsets: Int[Tensor, " b"], key: Int[Tensor, " b"] | None = None
+    ) -> Float[Tensor, "b d"]:
+        if key is None or not (self.training and self.dropout):
+            return F.embedding_bag(ids, self.weight, offsets, mode="mean")
+        pooled: Tensor = _DroppedBag.apply(self.weight, ids, offsets, key, self.dropout)
+        return pooled
+
+
+class _DroppedBag(torch.autograd.Function):
+    """`Bag` with keyed dropout, a few tokens at a time; the noise is drawn again for the gradient."""
+
+    @staticmethod
+    def forward(ctx: Any, table: Tensor, ids: Tensor, offsets: Tensor, key: Tensor, p: float) -> Tensor:
+        counts = torch.diff(offsets, append=offsets.new_tensor([len(ids)]))
+        sample = torch.repeat_interleave(counts)
+        place = torch.arange(len(ids), device=ids.device) - offsets[sample]
+        noise = key[sample] + (place + 1) * 0x1E3779B97F4A7C15
+        scale = 1 / (counts.clamp(min=1)[:, None] * (1 - p))
+        ctx.save_for_backward(ids, sample, noise, scale)
+        ctx.p, ctx.n = p, len(table)
+        pooled = table.new_zeros(len(offsets), table.shape[1])
+        for some, row, k in zip(ids.split(CHUNK), sample.split(CHUNK), noise.split(CHUNK), strict=True):
+            pooled.index_add_(0, row, table.index_select(0, some).mul_(_kept(k, table.shape[1], p)))
+        return pooled.mul_(scale)
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
+        ids, sample, noise, scale = ctx.saved_tensors
+        gradient = gradient * scale
+        table = gradient.new_zeros(ctx.n, gradient.shape[1])
+        for some, row, k in zip(ids.split(CHUNK), sample.split(CHUNK), noise.split(CHUNK), strict=True):
+            table.index_add_(0, some, gradient.index_select(0, row).mul_(_kept(k, gradient.shape[1], ctx.p)))
+        return table, None, None, None, None
+
+
+CHUNK = 1024  # tokens whose vectors are in the processor's cache together
+
+
+def _kept(key: Int[Tensor, " t"], width: int, p: float) -> Bool[Tensor, "t d"]:
+    return uniform(key, 1, width)[:, 0] >= p
+
+
+def fresh(tokenizer: Tokenizer, dim: int, seed: int = 0, std: float = 1.0, dropout: float = 0.0) -> Static:
+    """An untrained table: normal vectors with standard deviation `std`, decided by the seed."""
+    rows = 1 + max(tokenizer.get_vocab().values(), default=-1)
+    table = torch.randn(rows, dim, generator=torch.Generator().manual_seed(seed)) * std
+    return Static(tokenizer, table, dropout)
+
+
+def load(folder: Path, dropout: float = 0.0) -> Static:
+    """Reads a `StaticEmbedding` of sentence-transformers, or the weights of model2vec.
+
+    Raises FileNotFoundError or ValueError for a folder that holds neither.
+    """
+    chain = layout.chain(folder)
+    home = chain[0].folder if chain else folder
+    for name in ("model.safetensors", "tokenizer.json"):
+        if not (home / name).exists():
+            raise FileNotFoundError(f"a static model has {name}; {home} has none (a pickle is never opened)")
+    settings = layout.config(home) | layout.config(home, "config_sentence_transformers.json")
+    normalize = any(module.kind == "Normalize" for module in chain) or bool(settings.get("normalize"))
+    tokenizer = Tokenizer.from_file(str(home / "tokenizer.json"))
+    return Static(tokenizer, _table(home / "model.safetensors"), dropout, normalize)
+
+
+def _table(file: Path) -> Float[Tensor, "n d"]:
+    try:
+        weights = load_file(file)
+    except SafetensorError as error:
+        raise ValueError(f"{file} is no whole safetensors file: {error}") from None
+    if "embedding.weight" in weights:
+        return weights["embedding.weight"].float()
+    if "embeddings" not in weights:
+        raise ValueError(f"{file} has {sorted(weights)[:5]}; a table is `embedding.weight` or `embeddings`")
+    table = weights["embeddings"].float()
+    if "mapping" in weights:  # model2vec: token -> row, and a weight for each token
+        table = table[weights["mapping"].long()]
+    return table * weights["weights"].float()[:, None] if "weights" in weights else table

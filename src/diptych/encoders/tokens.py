@@ -1,0 +1,45 @@
+"""Strings as token ids, without the special tokens that a network may want around them."""
+
+from collections.abc import Sequence
+
+import numpy as np
+from tokenizers import Tokenizer
+
+from diptych.core import Text
+
+TOGETHER = 1024  # texts that are handed to the tokenizer's threads at once
+
+
+def plain(tokenizer: Tokenizer) -> Tokenizer:
+    """A copy that neither pads nor truncates."""
+    copy = Tokenizer.from_str(tokenizer.to_str())
+    copy.no_padding()
+    copy.no_truncation()
+    return copy
+
+
+def tokenise(tokenizer: Tokenizer, texts: Sequence[str]) -> list[Text]:
+    """Each text's ids, all of them. Raises TypeError for what is no string."""
+    out: list[Text] = []
+    for start in range(0, len(texts), TOGETHER):
+        part = list(texts[start : start + TOGETHER])
+        for i, text in enumerate(part, start):
+            if not isinstance(text, str):
+                raise TypeError(f"a text is a string; number {i} is {text!r:.40} ({type(text).__name__})")
+        out += [
+            Text(np.array(e.ids, np.int32))
+            for e in tokenizer.encode_batch_fast(part, add_special_tokens=False)
+        ]
+    return out
+
+
+def surroundings(tokenizer: Tokenizer) -> tuple[list[int], list[int]]:
+    """The special tokens that the tokenizer's own rule puts before and after a text."""
+    for probe in ("a", "the", "1", "."):
+        encoding = tokenizer.encode(probe)
+        own = [i for i, special in enumerate(encoding.special_tokens_mask) if not special]
+        if own:
+            return encoding.ids[: own[0]], encoding.ids[own[-1] + 1 :]
+    raise ValueError(
+        "this tokenizer finds no token in `a`, `the`, `1` and `.`, so its special tokens are unknown"
+    )

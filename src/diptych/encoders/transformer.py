@@ -1,0 +1,230 @@
+"""Any text encoder of `transformers`, and decoders by their last token, with pooling.
+
+Shapes: b samples, t tokens (of the longest sample), d width.
+"""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal, get_args
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from jaxtyping import Float, Int
+from torch import Tensor, nn
+
+from diptych.core import Batch, Encoder, Text
+from diptych.encoders import blocks as family
+from diptych.encoders import folder as layout
+from diptych.encoders.quiet import quiet
+from diptych.encoders.tokens import plain, surroundings, tokenise
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedModel, PreTrainedTokenizerFast
+
+Pooling = Literal["mean", "cls", "last"]
+SAVED = {
+    "mean": "pooling_mode_mean_tokens",
+    "cls": "pooling_mode_cls_token",
+    "last": "pooling_mode_lasttoken",
+}
+
+
+class Transformer(Encoder):
+    """A network of `transformers`, pooled over the tokens of each sample, special tokens included.
+
+    `max_tokens` counts special tokens; what is longer is cut. Rows are padded on the right whatever
+    the tokenizer prefers, so that positions count from the first real token in every family. A text
+    without any token is read as one padding token.
+
+    Raises ValueError if `max_tokens` is more than the network has positions for, or too few.
+    """
+
+    def __init__(
+        self,
+        network: "PreTrainedModel",
+        tokenizer: "PreTrainedTokenizerFast",
+        pooling: Pooling = "mean",
+        max_tokens: int = 512,
+        normalize: bool = False,
+    ):
+        super().__init__()
+        if pooling not in get_args(Pooling):
+            raise ValueError(f"pooling is one of {', '.join(get_args(Pooling))}; got {pooling!r}")
+        self.network, self.pooling, self.normalize = network, pooling, normalize
+        self.pretrained, self.tokenizer = _padded_right(tokenizer), plain(tokenizer.backend_tokenizer)
+        self.before, self.after = surroundings(self.tokenizer)
+        self.max_tokens, self.dim = max_tokens, int(network.config.hidden_size)
+        self._check_length()
+        self._frozen: list[nn.Module] = []
+        network.config.use_cache = False
+        self._unused_pooler()
+        self.train(network.training)
+
+    def _check_length(self) -> None:
+        most, least = positions(self.network), len(self.before) + len(self.after) + 1
+        if most is not None and self.max_tokens > most:
+            raise ValueError(f"max_tokens is {self.max_tokens}, and this network has {most} positions")
+        if self.max_tokens < least:
+            raise ValueError(
+                f"max_tokens is {self.max_tokens}; with special tokens a text has at least {least}"
+            )
+
+    def _unused_pooler(self) -> None:
+        """BERT's second output is not ours: its weights are kept for other tools, and never trained."""
+        for name, child in self.network.named_children():
+            if name == "pooler":
+                child.requires_grad_(False)
+
+    @property
+    def layers(self) -> list[nn.Module]:
+        return [family.embedding(self.network), *family.blocks(self.network)]
+
+    @property
+    def noisy(self) -> bool:
+        return any(rate > 0 for rate in self.dropouts.values())
+
+    @property
+    def dropouts(self) -> dict[str, float]:
+        """Every rate of dropout that training would use, by the module and attribute that holds it.
+
+        Modules keep the rates of functional dropout (of attention, mostly) as plain numbers.
+        """
+        rates: dict[str, float] = {}
+        still = {id(m) for part in self._frozen for m in part.modules()}
+        for name, module in self.network.named_modules():
+            if id(module) in still or name.split(".")[0] == "pooler":
+                continue
+            if isinstance(module, nn.Dropout):
+                rates[name] = module.p
+            held = {k: v for k, v in vars(module).items() if "dropout" in k and isinstance(v, float)}
+            rates |= {f"{name}.{k}": v for k, v in held.items()}
+        return rates
+
+    def freeze(self, train_last: int | None = None, embeddings: bool = False) -> None:
+        """Trains the last `train_last` blocks only (and the norm after them); all of them for None.
+
+        `embeddings` freezes what lies before the blocks; training fewer than all of them does so too. What is
+        frozen has no dropout and needs no graph. Each call decides anew.
+
+        Raises ValueError if there are not that many blocks.
+        """
+        all_blocks = family.blocks(self.network)
+        if train_last is not None and not 1 <= train_last <= len(all_blocks):
+            raise ValueError(
+                f"train_last is one of 1..{len(all_blocks)}, the blocks there are; got {train_last}"
+            )
+        first = 0 if train_last is None else len(all_blocks) - train_last
+        embeddings = embeddings or first > 0
+        self.network.requires_grad_(not embeddings)
+        for part in [*all_blocks, *filter(None, [family.norm(self.network)])]:
+            part.requires_grad_(True)
+        self._frozen = [*[family.embedding(self.network)][: int(embeddings)], *all_blocks[:first]]
+        for part in self._frozen:
+            part.requires_grad_(False)
+        self._unused_pooler()
+        self.train(self.training)
+
+    def train(self, mode: bool = True) -> "Transformer":
+        super().train(mode)
+        for part in self._frozen:
+            part.eval()
+        return self
+
+    def prepare(self, raw: Sequence[str]) -> list[Text]:
+        return tokenise(self.tokenizer, raw)
+
+    def size(self, sample: Text) -> int:
+        return max(1, min(len(self.before) + len(sample.ids) + len(self.after), self.max_tokens))
+
+    def collate(self, samples: Sequence[Text]) -> Batch:
+        """`ids` (b t), special tokens around them, and `mask` (b t), 1 where a token is real."""
+        rows = [self._row(sample.ids) for sample in samples]
+        ids = np.full((len(rows), max(map(len, rows))), self.pretrained.pad_token_id, np.int64)
+        mask = np.zeros_like(ids)
+        for i, row in enumerate(rows):
+            ids[i, : len(row)], mask[i, : len(row)] = row, 1
+        return {"ids": torch.from_numpy(ids), "mask": torch.from_numpy(mask)}
+
+    def _row(self, ids: Int[np.ndarray, " t"]) -> list[int]:
+        room = self.max_tokens - len(self.before) - len(self.after)
+        kept = ids[max(0, len(ids) - room) :] if self.pretrained.truncation_side == "left" else ids[:room]
+        return [*self.before, *kept.tolist(), *self.after] or [int(self.pretrained.pad_token_id)]
+
+    def forward(self, batch: Batch) -> Float[Tensor, "b d"]:
+        ids, mask = batch["ids"], batch["mask"]
+        self._choose_attention(ids.device)
+        hidden = self.network(input_ids=ids, attention_mask=mask).last_hidden_state
+        pooled = pool(hidden, mask, self.pooling)
+        return F.normalize(pooled, dim=-1) if self.normalize else pooled
+
+    def _choose_attention(self, device: torch.device) -> None:
+        """Training on a CPU is faster with plain products; all else with the fused kernel."""
+        now = self.network.config._attn_implementation
+        if now in ("sdpa", "eager") and self.network._supports_sdpa:
+            best = "eager" if self.training and device.type == "cpu" else "sdpa"
+            if now != best:
+                self.network.set_attn_implementation(best)
+
+    def save(self, folder: Path) -> None:
+        """Writes the folder that `SentenceTransformer(folder)` loads, weights as safetensors."""
+        pooling = {"word_embedding_dimension": self.dim} | {
+            key: name == self.pooling for name, key in SAVED.items()
+        }
+        modules: list[tuple[str, str, dict[str, Any] | None]] = [
+            ("Transformer", "", None),
+            ("Pooling", "1_Pooling", pooling),
+        ]
+        if self.normalize:
+            modules.append(("Normalize", "2_Normalize", {}))
+        with layout.staged(folder) as new, quiet():
+            self.network.save_pretrained(new, safe_serialization=True)
+            self._save_tokenizer(new)
+            settings = {"max_seq_length": self.max_tokens, "do_lower_case": False}
+            layout.write_json(new / "sentence_bert_config.json", settings)
+            layout.write_chain(new, modules)
+
+    def _save_tokenizer(self, folder: Path) -> None:
+        self.pretrained.save_pretrained(folder)
+        self.tokenizer.save(str(folder / "tokenizer.json"))
+        file = folder / "tokenizer_config.json"
+        settings = layout.config(folder, file.name) | {"model_max_length": self.max_tokens}
+        if settings.get("tokenizer_class") == "TokenizersBackend":  # a name older versions do not know
+            settings["tokenizer_class"] = "PreTrainedTokenizerFast"
+        layout.write_json(file, settings)
+
+
+def _padded_right(tokenizer: "PreTrainedTokenizerFast") -> "PreTrainedTokenizerFast":
+    if not tokenizer.is_fast:
+        raise ValueError(
+            f"{type(tokenizer).__name__} has no tokenizer.json, and only such tokenizers are read"
+        )
+    tokenizer.padding_side = "right"
+    if tokenizer.pad_token is None:
+        tokenizer.pad_token = tokenizer.eos_token or tokenizer.unk_token
+    if tokenizer.pad_token is None:
+        raise ValueError("this tokenizer has no padding token, nor one for the end of a text to pad with")
+    return tokenizer
+
+
+def positions(network: "PreTrainedModel") -> int | None:
+    """The most tokens a network can tell the places of; None if it has no such limit.
+
+    Families with a padding index in their table of positions (RoBERTa, MPNet) count from behind it.
+    """
+    for name, module in network.named_modules():
+        if name.endswith("position_embeddings") and isinstance(module, nn.Embedding):
+            padding = module.padding_idx
+            return int(module.num_embeddings) - (0 if padding is None else padding + 1)
+    most = getattr(network.config, "max_position_embeddings", None)
+    return int(most) if most and most > 0 else None
+
+
+def pool(hidden: Float[Tensor, "b t d"], mask: Int[Tensor, "b t"], how: Pooling) -> Float[Tensor, "b d"]:
+    """In fp32: the mean over real tokens, or the first or last of them, wherever the padding is."""
+    if how == "mean":
+        real = mask[:, :, None].float()
+        return (hidden.float() * real).sum(1) / real.sum(1).clamp(min=1e-9)
+    first = mask.argmax(1)
+    row = first if how == "cls" else mask.shape[1] - 1 - mask.flip(1).argmax(1)
+    return hidden[torch.arange(len(hidden), device=hidden.device), row].float()

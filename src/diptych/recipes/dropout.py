@@ -1,0 +1,51 @@
+"""The same window twice, told apart by dropout alone (SimCSE, arXiv:2104.08821)."""
+
+from typing import TYPE_CHECKING, Literal, Unpack
+
+from diptych.core import Recipe, View, recipe
+from diptych.recipes.text import Defaults, Settings, build
+from diptych.views.input.text.crop import Crop, PaperCrop
+
+if TYPE_CHECKING:
+    from diptych.data.documents import Documents
+
+STATIC_DROPOUT = 0.1
+KINDS = {
+    "static": Defaults(lr=0.3, batch=512, epochs=10, least=300, dim=512),
+    "tiny": Defaults(lr=5e-4, batch=128, epochs=6, least=300),
+    "pretrained": Defaults(lr=5e-5, batch=64, epochs=1, least=100),
+}
+
+
+@recipe
+def dropout(
+    corpus: "str | Documents",
+    *,
+    sentences: int = 2,
+    rule: Literal["sentences", "paper"] = "sentences",
+    **settings: Unpack[Settings],
+) -> Recipe:
+    """One crop of a document, encoded twice, is a positive pair: dropout alone tells the views apart.
+
+    For comparison with `crop`: the same windows, filter and steps. A static encoder drops numbers of
+    its token vectors (rate 0.1) in this recipe only; the paper has no such arm.
+    Source: SimCSE, arXiv:2104.08821; with windows as in arXiv:2508.03453.
+
+    Parameters
+    ----------
+    corpus
+        A folder of .txt or .md files, one text file, .jsonl, .csv, .tsv, .parquet (each also .gz), a
+        Hugging Face dataset folder, or a hub id.
+    sentences
+        Sentences per crop.
+    rule
+        How documents are cut, as in `crop`.
+    """
+    window = Crop(sentences, same=True) if rule == "sentences" else PaperCrop(sentences, same=True)
+    made = build(corpus, window, [View(transform=window)] * 2, settings, KINDS, STATIC_DROPOUT)
+    if not made.model.encoder.noisy:
+        raise ValueError(
+            "the two views of `dropout` are identical: this encoder has no dropout, so there is nothing "
+            "to learn from; crop the text instead (`diptych train crop`), or set a dropout in its config.json"
+        )
+    return made

@@ -1,0 +1,192 @@
+"""What the recipes for text share: a corpus, an encoder, and the settings that go with it."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal, TypedDict
+
+if TYPE_CHECKING:
+    from diptych.core import Encoder, Recipe, View
+    from diptych.data.documents import Documents
+    from diptych.data.store import TokenStore
+    from diptych.views.input.text.crop import Crop, PaperCrop
+
+
+class Settings(TypedDict, total=False):
+    """Options of every recipe for text. What is left out gets the default of the encoder's kind."""
+
+    encoder: str
+    """What to train: static (a table of token vectors, the default), tiny (a small BERT from
+    scratch), a folder, or a hub id."""
+    init: str | None
+    """Start from the weights of this model, ours or any sentence-transformers folder, in place of
+    --encoder."""
+    pooling: Literal["mean", "cls", "last"] | None
+    """How token vectors become one (mean; what a sentence-transformers folder says)."""
+    vocabulary: int | None
+    """Tokens of the vocabulary that static and tiny learn from the corpus."""
+    dim: int | None
+    """Width of the embeddings of static and tiny."""
+    batch: int | None
+    """Documents per step, each the negative of all others."""
+    epochs: float | None
+    """Passes over the corpus."""
+    steps: int | None
+    """Steps, in place of --epochs."""
+    lr: float | None
+    """Peak learning rate."""
+    temperature: float | None
+    """Temperature of InfoNCE."""
+    warmup: float
+    """Part of the first epoch in which the learning rate rises."""
+    max_tokens: int | None
+    """Longest text in tokens; longer ones are cut off."""
+    train_last: int | None
+    """Train only the last K blocks."""
+    embeddings: Literal["trained", "frozen"]
+    """Whether the token embeddings learn."""
+    text_column: str | None
+    """Column that holds the text (found, if not given)."""
+    label_column: str | None
+    """Column that holds a label, for evaluation only (found, if not given)."""
+    seed: int
+    """Decides the initial weights, the order and the views."""
+
+
+@dataclass(frozen=True)
+class Defaults:
+    """What suits a kind of encoder."""
+
+    lr: float
+    batch: int
+    epochs: float
+    least: int  # steps, on a small corpus
+    temperature: float = 0.05
+    vocabulary: int = 30_000
+    dim: int = 256
+
+
+def build(
+    corpus: "str | Documents",
+    crop: "Crop | PaperCrop",
+    views: "Sequence[View]",
+    settings: Settings,
+    kinds: Mapping[str, Defaults],
+    dropout: float = 0.0,
+) -> "Recipe":
+    """A recipe of two views of a text and InfoNCE.
+
+    `dropout` is the rate of a `static` encoder; others bring their own. Raises ValueError if the
+    corpus has fewer than two different documents that can be cropped, or settings contradict.
+    """
+    from diptych.core import Model, Optimiser, Recipe
+    from diptych.data import store
+    from diptych.data.documents import Documents, read
+    from diptych.objectives.infonce import InfoNCE
+    from diptych.views.input.text.crop import PaperCrop
+
+    unknown = settings.keys() - Settings.__annotations__
+    if unknown:
+        raise TypeError(
+            f"no option is called {min(unknown)!r}; there are {', '.join(Settings.__annotations__)}"
+        )
+    given: dict[str, Any] = {k: x for k, x in settings.items() if x is not None}
+    if isinstance(corpus, Documents):
+        documents = corpus
+    else:
+        documents = read(str(corpus), given.get("text_column"), given.get("label_column"))
+    kind, encoder = _encoder(documents, given, kinds, dropout)
+    cut = "full stops" if isinstance(crop, PaperCrop) else "sentences"
+    data, notes = _croppable(store.build(documents, encoder.tokenizer, cut), crop)
+    batch = min(given.get("batch", kind.batch), len(data))
+    return Recipe(
+        model=Model(encoder),
+        views=views,
+        objective=InfoNCE(given.get("temperature", kind.temperature)),
+        data=data,
+        optimiser=Optimiser(given.get("lr", kind.lr), warmup=given.get("warmup", 0.1)),
+        batch=batch,
+        steps=_steps(given, kind, len(data), batch),
+        seed=given.get("seed", 0),
+        documents=documents,
+        notes=[*documents.notes, *notes],
+    )
+
+
+def _encoder(
+    documents: "Documents", given: Mapping[str, Any], kinds: Mapping[str, Defaults], dropout: float
+) -> "tuple[Defaults, Encoder]":
+    """The encoder that is asked for, before training, and what suits its kind."""
+    from diptych import encoders
+    from diptych.data import vocabulary
+    from diptych.encoders.static import Static, fresh
+    from diptych.encoders.tiny import tiny
+    from diptych.encoders.transformer import Transformer
+
+    name, seed = given.get("encoder", "static"), given.get("seed", 0)
+    encoder: Encoder
+    if "init" in given and "encoder" in given:
+        raise ValueError(f"--init {given['init']} brings its own encoder; leave --encoder {name} out")
+    if "init" not in given and name in ("static", "tiny"):
+        kind = kinds[name]
+        tokenizer = vocabulary.train(documents.texts, given.get("vocabulary", kind.vocabulary))
+        dim = given.get("dim", kind.dim)
+        encoder = fresh(tokenizer, dim, seed) if name == "static" else tiny(tokenizer, seed, width=dim)
+    else:
+        _only({"vocabulary", "dim"}, given, "belongs to an encoder from scratch (static, tiny)")
+        encoder = encoders.load(given.get("init", name))
+        kind = kinds["static" if isinstance(encoder, Static) else "pretrained"]
+    if isinstance(encoder, Static):
+        _only(
+            {"pooling", "max_tokens", "train_last"},
+            given,
+            "is for transformers; static is one mean of one table",
+        )
+        if given.get("embeddings") == "frozen":
+            raise ValueError(
+                "a static encoder is its embeddings: with --embeddings frozen nothing would learn"
+            )
+        encoder.embedding.dropout = dropout
+    elif isinstance(encoder, Transformer):
+        encoder.pooling = given.get("pooling", encoder.pooling)
+        encoder.max_tokens = given.get("max_tokens", encoder.max_tokens)
+        encoder.freeze(given.get("train_last"), given.get("embeddings", "trained") == "frozen")
+    else:
+        raise ValueError(
+            f"{given.get('init', name)} can be evaluated, but not trained: its modules are not known"
+        )
+    return kind, encoder
+
+
+def _only(options: set[str], given: Mapping[str, Any], why: str) -> None:
+    for option in sorted(options & given.keys()):
+        raise ValueError(f"--{option.replace('_', '-')} {why}")
+
+
+def _croppable(data: "TokenStore", crop: "Crop | PaperCrop") -> "tuple[TokenStore, list[str]]":
+    """The documents that have two different windows, and what became of the others."""
+    texts = [data[i]["text"] for i in range(len(data))]
+    fits = [i for i, text in enumerate(texts) if crop.fits(text)]
+    by_words = sum(crop.by_words(texts[i]) for i in fits)
+    lost = len(texts) - len(fits)
+    notes = []
+    if by_words:
+        notes.append(f"{by_words:,} documents are too short for two sentence crops and are cropped by words")
+    if lost:
+        notes.append(f"{lost:,} documents cannot be cropped at all and are left out of training")
+    if len({texts[i].ids.tobytes() for i in fits}) < 2:
+        raise ValueError(
+            f"{len(fits)} of {len(texts)} documents can be cropped, and no two of them differ: contrastive "
+            "learning needs at least two different documents, each of two words or more"
+        )
+    return data.select(fits), notes
+
+
+def _steps(given: Mapping[str, Any], kind: Defaults, documents: int, batch: int) -> int:
+    epoch = max(1, documents // batch)
+    if "steps" in given and "epochs" in given:
+        raise ValueError("--steps and --epochs say the same thing; give one of them")
+    if "steps" in given:
+        return int(given["steps"])
+    if "epochs" in given:
+        return max(1, round(given["epochs"] * epoch))
+    return max(kind.least, round(kind.epochs * epoch))

@@ -1,0 +1,197 @@
+"""A run is a folder on disk.
+
+run.toml        the call, its seed, versions, commit and the data's fingerprint
+start/          the weights it started from
+checkpoints/    what it would need to go on
+metrics.jsonl   a line per logged step
+model/          what it learned, as a sentence-transformers folder
+scores.json     how good that is, beside the start and TF-IDF
+evidence.npz    embeddings before and after, for maps and neighbours
+report.html     all of it, as a page
+"""
+
+import json
+import os
+import shutil
+import subprocess
+import tempfile
+import tomllib
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from diptych.core import Call
+
+VERSIONED = ("diptych", "torch", "transformers", "tokenizers", "numpy", "scikit-learn", "sentencex")
+
+
+@dataclass(frozen=True)
+class Run:
+    """A run folder. What it holds so far can be asked; what it does not hold is None or empty."""
+
+    folder: Path
+
+    @property
+    def name(self) -> str:
+        return self.folder.name
+
+    @property
+    def model(self) -> Path:
+        return self.folder / "model"
+
+    @property
+    def start(self) -> Path:
+        return self.folder / "start"
+
+    @property
+    def report(self) -> Path:
+        return self.folder / "report.html"
+
+    @property
+    def call(self) -> dict[str, Any]:
+        """What `run.toml` says. Raises ValueError if there is none, or it is no TOML."""
+        return read_call(self.folder / "run.toml")
+
+    @property
+    def learned(self) -> bool:
+        """Whether training came to its end (the model is written last, whole)."""
+        return self.model.is_dir()
+
+    @property
+    def finished(self) -> bool:
+        """Whether nothing is left to do: trained, judged and written up."""
+        return self.learned and self.report.is_file()
+
+    @property
+    def metrics(self) -> list[dict[str, Any]]:
+        path = self.folder / "metrics.jsonl"
+        return [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []
+
+    @property
+    def scores(self) -> dict[str, Any] | None:
+        path = self.folder / "scores.json"
+        return json.loads(path.read_text()) if path.exists() else None
+
+
+def read_call(path: Path) -> dict[str, Any]:
+    """A `run.toml`. Raises ValueError saying what is wrong with it."""
+    if not path.is_file():
+        raise ValueError(f"{path.parent} is no run: it holds no run.toml (`diptych train` makes runs)")
+    try:
+        call = tomllib.loads(path.read_text())
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise ValueError(f"{path} is no TOML: {error}") from error
+    if not isinstance(call.get("recipe"), str):
+        example = "recipe = 'diptych.recipes.crop:crop'"
+        raise ValueError(f"{path} names no recipe: it needs a line such as {example}")
+    return call
+
+
+def check_free(folder: Path, force: bool = False) -> None:
+    """Raises FileExistsError if there is something at `folder` that a new run would overwrite.
+
+    With `force` a run may be there, but nothing else.
+    """
+    run = Run(folder)
+    if folder.exists() and not folder.is_dir():
+        raise FileExistsError(f"{folder} is a file; a run is a folder: choose another --out")
+    if folder.exists() and any(folder.iterdir()):
+        if not (folder / "run.toml").is_file():
+            raise FileExistsError(f"{folder} is no run, so nothing in it is touched; choose another --out")
+        if not force:
+            remedy = "" if run.finished else f"; `diptych train --resume {folder}` finishes it"
+            raise FileExistsError(f"{folder} holds a run already; --force replaces it{remedy}")
+
+
+def begin(
+    folder: Path, call: "Call", fingerprint: str, machine: Mapping[str, Any], force: bool = False
+) -> Run:
+    """Makes a run folder with its `run.toml`, in place of an earlier run if `force`.
+
+    Raises FileExistsError as `check_free` does.
+    """
+    import tomli_w
+
+    check_free(folder, force)
+    if folder.exists():
+        shutil.rmtree(folder)
+    told = {k: _plain(k, x) for k, x in call.arguments.items() if x is not None}
+    written = {
+        "recipe": call.function,
+        "fingerprint": fingerprint,
+        "commit": _commit() or "",
+        "arguments": told,
+        "machine": dict(machine),
+        "versions": {name: found for name in VERSIONED if (found := _version(name))},
+    }
+    folder.mkdir(parents=True, exist_ok=True)
+    with whole(folder / "run.toml") as part:
+        part.write_text(tomli_w.dumps(written))
+    return Run(folder)
+
+
+def _plain(name: str, x: Any) -> Any:
+    """A value as TOML can hold it; a file or folder is named in full, to be found from anywhere."""
+    if isinstance(x, bool | int | float):
+        return x
+    a_path = name in ("corpus", "init") or os.sep in str(x)
+    return str(Path(x).resolve()) if a_path and Path(str(x)).exists() else str(x)
+
+
+def _version(package: str) -> str | None:
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return None
+
+
+def _commit() -> str | None:
+    """The commit of the code, if it runs from a checkout."""
+    here = Path(__file__).parent
+    if not (here.parents[1] / ".git").exists():
+        return None
+    try:
+        asked = subprocess.run(
+            ["git", "-C", str(here), "rev-parse", "HEAD"], capture_output=True, text=True, timeout=5
+        )
+    except (OSError, subprocess.TimeoutExpired):
+        return None
+    return asked.stdout.strip() or None
+
+
+@contextmanager
+def whole(path: Path) -> Iterator[Path]:
+    """A place to write a file or a folder that appears under `path` only when it is complete."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    scratch = Path(tempfile.mkdtemp(prefix=f".{path.name}.", dir=path.parent))
+    try:
+        part = scratch / path.name
+        yield part
+        if part.is_dir() and path.exists():
+            shutil.rmtree(path)
+        os.replace(part, path)
+    finally:
+        shutil.rmtree(scratch, ignore_errors=True)
+
+
+def write_json(path: Path, value: Any) -> None:
+    with whole(path) as part:
+        part.write_text(json.dumps(value, indent=1, allow_nan=False) + "\n")
+
+
+def find(paths: Sequence[Path]) -> list[Run]:
+    """The runs at the given paths; a folder of runs (`seed-0`, `seed-1`, ...) stands for all of them.
+
+    Raises ValueError for a path where there is none.
+    """
+    runs: list[Run] = []
+    for path in paths:
+        found = [path] if (path / "run.toml").is_file() else sorted(p.parent for p in path.glob("*/run.toml"))
+        if not found:
+            raise ValueError(f"{path} is no run and holds none: no run.toml in it or one level below")
+        runs += map(Run, found)
+    return runs

@@ -1,0 +1,45 @@
+"""In what numbers the networks run. Parameters, optimiser and objective stay in fp32."""
+
+from contextlib import AbstractContextManager, nullcontext
+from pathlib import Path
+from typing import Literal
+
+import torch
+
+
+def device(name: str) -> torch.device:
+    """The device of a name; "auto" is the first GPU, or the processor. ValueError if it is not there."""
+    if name == "auto":
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    try:
+        chosen = torch.device(name)
+    except RuntimeError as error:
+        raise ValueError(f"no device is called {name!r}; there are cpu, cuda, cuda:0, ...") from error
+    if chosen.type == "cuda" and (chosen.index or 0) >= torch.cuda.device_count():
+        raise ValueError(
+            f"device {name!r} is not there: this machine has {torch.cuda.device_count()} GPUs; try cpu"
+        )
+    return chosen
+
+
+def resolve(precision: Literal["auto", "fp32", "bf16"], where: torch.device) -> Literal["fp32", "bf16"]:
+    """What "auto" means on a device: bf16 where it multiplies matrices in hardware."""
+    if precision not in ("auto", "fp32", "bf16"):
+        raise ValueError(f"precision is auto, fp32 or bf16; got {precision!r}")
+    if precision != "auto":
+        return precision
+    fast = torch.cuda.is_bf16_supported() if where.type == "cuda" else _processor_has_bf16()
+    return "bf16" if fast else "fp32"
+
+
+def cast(precision: Literal["fp32", "bf16"], where: torch.device) -> AbstractContextManager[object]:
+    return torch.autocast(where.type, torch.bfloat16) if precision == "bf16" else nullcontext()
+
+
+def _processor_has_bf16() -> bool:
+    """AMX, or the AVX-512 instructions for bf16. Where it cannot be read, no."""
+    try:
+        flags = Path("/proc/cpuinfo").read_text()
+    except OSError:
+        return False
+    return "amx_bf16" in flags or "avx512_bf16" in flags

@@ -1,0 +1,65 @@
+"""Who may know whom."""
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+SOURCE = Path(__file__).parents[1] / "src" / "diptych"
+ROOMS = {
+    "core": set(),
+    "measure": set(),
+    "data": {"measure"},
+    "views": {"measure"},
+    "encoders": {"measure"},
+    "evaluate": {"measure"},
+    "objectives": {"measure"},
+    "instruments": {"measure"},
+    "train": set(),
+    "runs": set(),
+    "report": {"runs", "measure"},
+    "recipes": {"measure", "data", "views", "encoders", "evaluate", "objectives", "instruments", "train", "runs"},
+}
+FREE = {"__init__", "__main__", "cli", "fitting"}  # these put the rooms together
+LATE = {"transformers", "sentence_transformers", "sklearn", "matplotlib", "openTSNE", "datasets", "peft", "scipy"}
+
+
+def imports(path):
+    """The modules a file imports, and whether it does so at its top."""
+    tree = ast.parse(path.read_text())
+    top = {id(node) for node in tree.body}
+    for node in ast.walk(tree):
+        if isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{path}: relative import"
+            yield from ((f"{node.module}.{alias.name}", id(node) in top) for alias in node.names)
+        elif isinstance(node, ast.Import):
+            yield from ((alias.name, id(node) in top) for alias in node.names)
+
+
+def rooms():
+    for path in sorted(SOURCE.rglob("*.py")):
+        yield path.relative_to(SOURCE).parts[0].removesuffix(".py"), path
+
+
+@pytest.mark.parametrize(("room", "path"), rooms(), ids=lambda x: str(x).removeprefix(str(SOURCE)))
+def test_a_room_imports_only_what_it_may(room, path):
+    if room in FREE:
+        return
+    allowed = ROOMS[room] | {room, "core"}
+    named = [name.split(".")[1] for name, _ in imports(path) if name.startswith("diptych.")]
+    assert not [name for name in named if name not in allowed]
+
+
+@pytest.mark.parametrize(("room", "path"), rooms(), ids=lambda x: str(x).removeprefix(str(SOURCE)))
+def test_heavy_packages_are_imported_by_what_needs_them_when_it_needs_them(room, path):
+    assert not [name for name, top in imports(path) if top and name.split(".")[0] in LATE]
+
+
+@pytest.mark.parametrize("call", [["-c", "import diptych"], ["-m", "diptych", "--help"]], ids=["import", "help"])
+def test_importing_and_asking_for_help_load_no_torch(call):
+    code = [sys.executable, "-X", "importtime", *call]
+    told = subprocess.run(code, capture_output=True, text=True, check=True).stderr
+    assert "torch" not in told
+    assert "numpy" not in told

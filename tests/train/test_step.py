@@ -1,0 +1,157 @@
+import copy
+
+import pytest
+import torch
+import torch.nn.functional as F
+from torch import nn
+from toy import recipe
+
+from diptych.core import Machine, Objective, Perturb, View
+from diptych.objectives.infonce import InfoNCE
+from diptych.train.batches import ahead, samples, work
+from diptych.train.step import backward, follow
+from diptych.views.input.text.crop import Crop
+from diptych.views.network.dropout import Dropout
+
+CROPS = [View(transform=Crop())] * 2
+DEEP = [View(transform=Crop(), perturb=Perturb(1, Dropout(0.5)))] * 2
+ONE_DEEP = [View(transform=Crop()), View(transform=Crop(), perturb=Perturb(2, Dropout(0.5), 0.7, "pass"))]
+
+
+class Follow(Objective):
+    """The student's view is close to the teacher's other view."""
+
+    paper = "arXiv:2006.07733"
+
+    def forward(self, views, teacher):
+        student, target = views["view"][0].projection, teacher["view"][0].projection
+        return {"follow": 1 - F.cosine_similarity(student, target).mean()}
+
+
+def headed(views, objective, **settings):
+    torch.manual_seed(5)
+    return recipe(views, objective, head=nn.Linear(16, 8), **settings)
+
+
+def gradients(views, objective, tokens, graph=1 << 40, dropout=0.0, teacher=False):
+    r = headed(views, objective, dropout=dropout)
+    helper = copy.deepcopy(r.model) if teacher else None
+    if helper:
+        nn.init.normal_(helper.head.weight, generator=torch.Generator().manual_seed(3))
+    w = work(r, 0, Machine(tokens=tokens))
+    torch.manual_seed(1)
+    terms, _ = backward(r.model, objective, r.views, w, helper, graph=graph)
+    found = {name: p.grad.clone() for name, p in r.model.named_parameters() if p.grad is not None}
+    return found, terms, len(w.model)
+
+
+def assert_close(a, b):
+    assert a.keys() == b.keys()
+    for name in a:
+        torch.testing.assert_close(a[name], b[name], rtol=1e-5, atol=1e-5 * float(a[name].abs().max()))
+
+
+@pytest.mark.parametrize("views", [CROPS, DEEP, ONE_DEEP], ids=["crops", "deep", "one view deep"])
+@pytest.mark.parametrize("graph", [1 << 40, 0], ids=["one graph", "encoded twice"])
+@pytest.mark.parametrize("tokens", [1, 20, 60])
+def test_the_gradient_does_not_depend_on_the_micro_batch(views, graph, tokens):
+    whole, _, _ = gradients(views, InfoNCE(), 1 << 40)
+    parts, _, count = gradients(views, InfoNCE(), tokens, graph)
+    assert count > 3
+    assert_close(whole, parts)
+
+
+def test_the_gradient_is_that_of_the_plain_computation():
+    r = headed(CROPS, InfoNCE(0.1))
+    found, terms, _ = gradients(CROPS, InfoNCE(0.1), 30)
+    crops = [[Crop()(r.data[i]["text"], draw(r, i, v)) for i in samples(r, 0).tolist()] for v in range(2)]
+    a, b = (F.normalize(r.model(r.model.encoder.collate(c)).projection, dim=1) for c in crops)
+    loss = F.cross_entropy(a @ b.T / 0.1, torch.arange(8))
+    loss.backward()
+    torch.testing.assert_close(loss.detach(), terms["infonce"])
+    assert_close(found, {name: p.grad for name, p in r.model.named_parameters()})
+
+
+def draw(r, i, v):
+    from diptych.core import Draw
+
+    return Draw(r.seed, 0, i, v)
+
+
+def test_the_networks_own_dropout_is_replayed_when_encoding_twice():
+    kept, _, _ = gradients(CROPS, InfoNCE(), 30, dropout=0.3)
+    twice, _, _ = gradients(CROPS, InfoNCE(), 30, graph=0, dropout=0.3)
+    assert_close(kept, twice)
+
+
+@pytest.mark.parametrize("layer", [0, 1, 2])
+def test_nothing_at_or_below_a_stopped_layer_learns_when_every_sample_is_touched(layer):
+    views = [View(transform=Crop(), perturb=Perturb(layer, Dropout(0.5), fraction=1.0))] * 2
+    found, _, _ = gradients(views, InfoNCE(), 40)
+    below = {
+        "encoder.table.weight",
+        *(f"encoder.blocks.{i}.0.{k}" for i in range(layer) for k in ("weight", "bias")),
+    }
+    learns = {name for name, grad in found.items() if grad.abs().sum() > 0}
+    assert not learns & below
+    assert "head.weight" in learns
+
+
+def test_an_untouched_sample_passes_its_gradient():
+    views = [View(transform=Crop(), perturb=Perturb(2, Dropout(0.5), fraction=0.5))] * 2
+    found, _, _ = gradients(views, InfoNCE(), 40)
+    assert found["encoder.table.weight"].abs().sum() > 0
+
+
+def test_a_perturbed_layer_that_does_not_exist_is_named_with_those_that_do():
+    with pytest.raises(ValueError, match=r"0\.\.3 for this model; got 9"):
+        gradients([View(transform=Crop(), perturb=Perturb(9, Dropout(0.5)))] * 2, InfoNCE(), 40)
+
+
+def test_no_hook_is_left_behind():
+    r = recipe(DEEP, InfoNCE())
+    backward(r.model, r.objective, r.views, work(r, 0, Machine()))
+    assert not any(layer._forward_hooks for layer in r.model.layers)
+
+
+@pytest.mark.parametrize("tokens", [25, 1 << 40])
+def test_a_teacher_encodes_its_views_and_learns_nothing(tokens):
+    views = [View(transform=Crop()), View(transform=Crop(), by="teacher")]
+    whole, _, _ = gradients(views, Follow(), 1 << 40, teacher=True)
+    parts, terms, _ = gradients(views, Follow(), tokens, graph=0, teacher=True)
+    assert_close(whole, parts)
+    assert terms["follow"] > 0
+
+
+def test_a_teacher_moves_by_one_minus_its_momentum():
+    a, b = nn.Linear(2, 2), nn.Linear(2, 2)
+    expected = 0.9 * a.weight.detach() + 0.1 * b.weight.detach()
+    follow(a, b, 0.9)
+    torch.testing.assert_close(a.weight, expected)
+
+
+@pytest.mark.parametrize("workers", [1, 3])
+def test_the_number_of_workers_does_not_change_the_views(workers):
+    def batches(workers):
+        r = recipe(CROPS, InfoNCE())
+        return [m.batch for w in ahead(r, Machine(tokens=50, workers=workers), 0) for m in w.model]
+
+    alone, many = batches(0), batches(workers)
+    assert len(alone) == len(many)
+    for a, b in zip(alone, many, strict=True):
+        assert all(torch.equal(a[k], b[k]) for k in a)
+
+
+def test_every_sample_is_seen_once_in_an_epoch_and_no_sample_twice_in_a_step():
+    r = recipe(CROPS, InfoNCE(), steps=6)
+    epochs = [[i for step in range(e * 3, e * 3 + 3) for i in samples(r, step).tolist()] for e in range(2)]
+    assert [sorted(e) for e in epochs] == [list(range(24))] * 2
+    assert epochs[0] != epochs[1]
+
+
+def test_padding_is_below_a_tenth():
+    r = recipe(CROPS, InfoNCE(), batch=24)
+    w = work(r, 0, Machine())
+    assert w.tokens <= w.computed < 1.1 * w.tokens
+    assert w.computed == sum(m.batch["ids"].numel() for m in w.model)
+    assert w.tokens == sum(int(m.batch["real"].sum()) for m in w.model)
