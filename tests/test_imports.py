@@ -20,10 +20,29 @@ ROOMS = {
     "train": set(),
     "runs": set(),
     "report": {"runs", "measure"},
-    "recipes": {"measure", "data", "views", "encoders", "evaluate", "objectives", "instruments", "train", "runs"},
+    "recipes": {
+        "measure",
+        "data",
+        "views",
+        "encoders",
+        "evaluate",
+        "objectives",
+        "instruments",
+        "train",
+        "runs",
+    },
 }
 FREE = {"__init__", "__main__", "cli", "fitting"}  # these put the rooms together
-LATE = {"transformers", "sentence_transformers", "sklearn", "matplotlib", "openTSNE", "datasets", "peft", "scipy"}
+LATE = {
+    "transformers",
+    "sentence_transformers",
+    "sklearn",
+    "matplotlib",
+    "openTSNE",
+    "datasets",
+    "peft",
+    "scipy",
+}
 
 
 def imports(path):

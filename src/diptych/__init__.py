@@ -1,10 +1,10 @@
 """Learn embeddings from two views of the same thing, without labels.
 
-    from diptych import fit, load, recipes
+from diptych import fit, load, recipes
 
-    run = fit(recipes.crop("docs.jsonl"), "runs/docs")
-    model = load(run.model)
-    vectors = model.encode(["a question", "a document"])
+run = fit(recipes.crop("docs.jsonl"), "runs/docs")
+model = load(run.model)
+vectors = model.encode(["a question", "a document"])
 """
 
 from importlib import import_module
@@ -18,10 +18,12 @@ _HOME = {
     "judge": "diptych.evaluate",
     "recipes": "",
     "Run": "diptych.runs",
-    **dict.fromkeys(("Encoder", "Machine", "Model", "Objective", "Perturb", "Recipe", "View", "recipe"), "diptych.core"),
+    **dict.fromkeys(
+        ("Encoder", "Machine", "Model", "Objective", "Perturb", "Recipe", "View", "recipe"), "diptych.core"
+    ),
 }
 __version__ = "0.1.0"
-__all__ = ["__version__", *_HOME]  # noqa: PLE0604
+__all__ = ["__version__", *_HOME]
 
 
 def __getattr__(name: str) -> Any:

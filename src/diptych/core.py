@@ -53,22 +53,25 @@ def _mixed(x: Int[np.ndarray, " b"]) -> Int[np.ndarray, " b"]:
 
 
 @functools.cache
-def _pool(device: str) -> Float[Tensor, " n"]:
-    generator = torch.Generator().manual_seed(0)
-    return torch.rand(1 << 21, generator=generator).to(device)
+def _pool(width: int, device: str) -> Float[Tensor, "n width"]:
+    rows = max(1024, (1 << 21) // width)
+    return torch.rand(rows, width, generator=torch.Generator().manual_seed(0)).to(device)
 
 
 def uniform(key: Int[Tensor, " b"], rows: int, width: int) -> Float[Tensor, "b rows width"]:
     """Numbers in [0, 1), decided for each sample by its key and the place within the sample.
 
-    A sample gets the same numbers in whatever micro-batch, order or process it is encoded. Each
-    row is a window, at a hashed place, of one fixed pool of random numbers: as cheap as a copy.
+    A sample gets the same numbers in whatever micro-batch, order or process it is encoded. Each row
+    is one, chosen by a hash, of a fixed pool of thousands of random rows: as cheap as a copy.
     """
-    pool = _pool(str(key.device))
-    place = (key[:, None] + torch.arange(rows, device=key.device) * 0x2545F4914F6CDD1D) & 0x7FFFFFFFFFFFFFFF
-    place = ((place ^ (place >> 29)) * 0x3F58476D1CE4E5B9) & 0x7FFFFFFFFFFFFFFF
-    place = (place ^ (place >> 32)) % (len(pool) - width)
-    return pool.unfold(0, width, 1)[place]
+    pool = _pool(width, str(key.device))
+    place = (key[:, None] + torch.arange(1, rows + 1, device=key.device) * 0x2545F4914F6CDD1D) & _POSITIVE
+    place = ((place ^ (place >> 29)) * 0x3F58476D1CE4E5B9) & _POSITIVE
+    place = (place ^ (place >> 32)) % len(pool)
+    return pool.index_select(0, place.flatten()).view(len(key), rows, width)
+
+
+_POSITIVE = 0x7FFFFFFFFFFFFFFF
 
 
 @dataclass(frozen=True)
@@ -100,13 +103,13 @@ class Draw:
 class Transform(Protocol):
     """Makes a view of a sample at the input. It returns its own kind and reads no global."""
 
-    def __call__(self, sample: Sample, draw: Draw) -> Sample: ...
+    def __call__(self, sample: Sample, draw: Draw, /) -> Sample: ...
 
 
 class Noise(Protocol):
     """A noisy copy of hidden states (b ... d); the noise of sample i is decided by key i alone."""
 
-    def __call__(self, h: Tensor, key: Int[Tensor, " b"]) -> Tensor: ...
+    def __call__(self, h: Tensor, key: Int[Tensor, " b"], /) -> Tensor: ...
 
 
 def unchanged(sample: Sample, draw: Draw) -> Sample:
@@ -191,6 +194,7 @@ class Encoder(nn.Module, ABC):
 
     dim: int
     padded: bool = True  # whether a batch is padded to its longest sample
+    micro: int = 4096  # tokens of a micro-batch, unless the machine says otherwise
 
     @property
     @abstractmethod
@@ -221,25 +225,23 @@ class Encoder(nn.Module, ABC):
         """Whether encoding one sample twice in training gives two embeddings."""
         return any(isinstance(m, nn.Dropout) and m.p > 0 for m in self.modules())
 
-    def embed(self, samples: Sequence[Sample], tokens: int = 16384) -> Float[np.ndarray, "b d"]:
-        """Embeddings of samples in their order, without gradients, `tokens` per forward pass."""
+    def embed(self, samples: Sequence[Sample]) -> Float[np.ndarray, "b d"]:
+        """Embeddings of samples in their order, without gradients."""
         out = np.empty((len(samples), self.dim), np.float32)
         was_training, device = self.training, next(self.parameters()).device
         self.eval()
         try:
             with torch.inference_mode():
-                for rows in cuts([self.size(s) for s in samples], tokens, self.padded):
+                for rows in cuts([self.size(s) for s in samples], 4 * self.micro, self.padded):
                     batch = self.collate([samples[i] for i in rows])
                     out[rows] = self({k: x.to(device) for k, x in batch.items()}).float().cpu().numpy()
         finally:
             self.train(was_training)
         return out
 
-    def encode(self, raw: Sequence[Any], tokens: int = 16384) -> Float[np.ndarray, "b d"]:
+    def encode(self, raw: Sequence[Any]) -> Float[np.ndarray, "b d"]:
         """Embeddings of what a person has, in its order."""
-        if isinstance(raw, str):
-            return self.embed(self.prepare([raw]), tokens)[0]
-        return self.embed(self.prepare(raw), tokens)
+        return self.embed(self.prepare(raw))
 
 
 def cuts(sizes: Sequence[int], budget: int, padded: bool = True) -> list[Int[np.ndarray, " m"]]:
@@ -278,7 +280,7 @@ class Model(nn.Module):
         return [*self.encoder.layers, self.head]
 
     def forward(self, batch: Batch, perturb: Perturb | None = None) -> Encoded:
-        with perturbed(self.layers, perturb, batch.get("key")):
+        with perturbed(self.layers if perturb else (), perturb, batch.get("key")):
             embedding = self.encoder(batch)
             return Encoded(embedding, self.head(embedding))
 
@@ -341,11 +343,12 @@ class Instrument(Protocol):
 class Data(Protocol):
     """Records by number. The fingerprint changes when the data do."""
 
-    fingerprint: str
+    @property
+    def fingerprint(self) -> str: ...
 
     def __len__(self) -> int: ...
 
-    def __getitem__(self, i: int) -> Record: ...
+    def __getitem__(self, i: int, /) -> Record: ...
 
 
 @dataclass(frozen=True)
@@ -427,13 +430,19 @@ def recipe(function: Callable[..., Recipe]) -> Callable[..., Recipe]:
 class Machine:
     """How a recipe is carried out. It changes speed and memory, never what is learned.
 
-    `tokens` bounds a micro-batch. Graphs of a step are kept up to `graph` tokens; beyond it every
-    micro-batch is encoded twice (GradCache), in the memory of one.
+    Graphs of a step are kept up to `graph` tokens; beyond it every micro-batch is encoded twice
+    (GradCache), in the memory of one.
     """
 
-    tokens: int = 4096
+    tokens: int | None = None
+    """Tokens of a micro-batch (what suits the encoder)."""
     graph: int = 131072
+    """Tokens of a step up to which it is encoded once."""
     precision: Literal["auto", "fp32", "bf16"] = "auto"
+    """Numbers that the network runs in; auto takes bf16 where the hardware multiplies it."""
     workers: int = 1
+    """Threads that make views while the model learns."""
     device: str = "auto"
-    checkpoint: float = 60.0  # seconds between checkpoints
+    """cpu, cuda, cuda:1, ...; auto takes a GPU if there is one."""
+    checkpoint: float = 60.0
+    """Seconds between checkpoints."""

@@ -1,17 +1,31 @@
 """From a recipe to a finished run: train it, judge it, write it up."""
 
 import dataclasses
-from collections.abc import Callable
+import json
+import os
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import torch
+import numpy as np
 
 from diptych import encoders, runs
-from diptych.core import Call, Encoder, Machine, Recipe
+from diptych.core import Call, Encoder, Machine, Recipe, View
+from diptych.data.documents import Documents
+from diptych.data.pairs import crop_pairs
+from diptych.evaluate.suite import Judgement, judge
+from diptych.evaluate.tfidf import TfIdf
 from diptych.instruments.geometry import Geometry
+from diptych.report import page
+from diptych.report.markdown import model_card
+from diptych.report.written import card, evidence
 from diptych.runs import Run, whole
+from diptych.train import precision
 from diptych.train.loop import Watch, train
+
+MOST = 30_000  # documents that are judged
+SHOWN = 3_000  # documents that the report shows
+QUICK = ("knn", "knn_cosine", "crop_retrieval", "alignment", "uniformity")  # judged after training
 
 
 def _silent(*lines: str) -> None:
@@ -28,23 +42,50 @@ def fit(
     machine: Machine = Machine(),  # noqa: B008
     *,
     force: bool = False,
+    beside: Mapping[str, Encoder] | None = None,
+    judged: bool = True,
     watch: Watch = _unwatched,
     say: Callable[..., None] = _silent,
 ) -> Run:
     """Carries out a recipe and leaves a run folder: model, metrics, scores and a report.
 
+    `beside` are encoders to be judged with it, by name. Without `judged` the folder ends with the model.
     Raises FileExistsError if `out` holds something (`force` replaces a run), Interrupted when stopped
     by a signal (`resume` goes on), DivergedError when the loss is no number, ValueError when the two
     views of a sample are identical.
     """
-    call = recipe.call or Call(f"{type(recipe).__module__}:made by hand", {})
-    run = runs.begin(Path(out), call, recipe.data.fingerprint, dataclasses.asdict(machine), force)
-    return _carry_out(recipe, run, machine, watch, say)
+    call = recipe.call or Call("made by hand", {})
+    run = runs.begin(Path(out), call, _facts(recipe, machine), dataclasses.asdict(machine), force)
+    return _carry_out(recipe, run, machine, (beside or {}) if judged else None, watch, say)
 
 
-def resume(
-    recipe: Recipe, out: str | Path, *, watch: Watch = _unwatched, say: Callable[..., None] = _silent
-) -> Run:
+def _facts(recipe: Recipe, machine: Machine) -> dict[str, Any]:
+    where = precision.device(machine.device)
+    numbers = precision.resolve(machine.precision, where)
+    return {
+        "fingerprint": recipe.data.fingerprint,
+        "seed": recipe.seed,
+        "batch": recipe.batch,
+        "steps": recipe.steps,
+        "objective": type(recipe.objective).__name__,
+        "paper": recipe.objective.paper,
+        "documents": len(recipe.data),
+        "parameters": sum(p.numel() for p in recipe.model.encoder.parameters()),
+        "ran_on": f"{os.cpu_count()} cores, {where.type}, {numbers}",
+        "notes": list(recipe.notes),
+        "views": [_told(view) for view in recipe.views],
+    }
+
+
+def _told(view: View) -> dict[str, str]:
+    """A view row in words."""
+    transform = view.transform
+    made = repr(transform) if dataclasses.is_dataclass(transform) else getattr(transform, "__name__", "")
+    row = {"role": view.role, "column": view.column, "transform": "" if made == "unchanged" else made}
+    return row | {"perturb": repr(view.perturb) if view.perturb else "", "by": view.by}
+
+
+def resume(recipe: Recipe, out: str | Path, *, watch: Watch = _unwatched, say: Callable[..., None] = _silent) -> Run:
     """Finishes a run that was stopped, given its recipe made anew, on the machine settings it began with.
 
     Raises ValueError if the recipe's data are not those the run began with.
@@ -56,21 +97,73 @@ def resume(
             f"the data of {run.folder} have changed since it began; start a new run from its weights: "
             f"--init {run.start}, or from its call: `diptych train {run.folder / 'run.toml'} --out NEW`"
         )
-    return _carry_out(recipe, run, Machine(**told.get("machine", {})), watch, say)
+    return _carry_out(recipe, run, Machine(**told.get("machine", {})), {}, watch, say)
 
 
-def _carry_out(recipe: Recipe, run: Run, machine: Machine, watch: Watch, say: Callable[..., None]) -> Run:
+def _carry_out(
+    recipe: Recipe,
+    run: Run,
+    machine: Machine,
+    beside: Mapping[str, Encoder] | None,
+    watch: Watch,
+    say: Callable[..., None],
+) -> Run:
     if not run.start.is_dir():
         with whole(run.start) as part:
             recipe.model.encoder.save(part)
-    if run.learned:
-        encoder: Encoder = encoders.load(run.model)
-    else:
+    if not run.learned:
         train(recipe, run.folder, machine, [Geometry()], watch)
-        encoder = recipe.model.encoder.to(torch.device("cpu"))
         with whole(run.model) as part:
-            encoder.save(part)
-    if not run.finished and recipe.documents is not None:
-        say("judging it ...")
-        write_up(run, recipe, encoder)
+            recipe.model.encoder.save(part)
+    if beside is not None and not run.finished and recipe.documents is not None:
+        say("judging ...")
+        write_up(run, recipe.documents, beside)
     return run
+
+
+def write_up(run: Run, documents: Documents, beside: Mapping[str, Encoder]) -> None:
+    """Scores, evidence, report and model card of a trained run."""
+    encoder, start = encoders.load(run.model), encoders.load(run.start)
+    judgement = examine(encoder, start, documents, beside, QUICK)
+    runs.write_json(run.folder / "scores.json", dataclasses.asdict(judgement))
+    with whole(run.evidence) as part:
+        _gather(part, documents, encoder, start)
+    shown = card(run)
+    page.write(run.model / "README.md", model_card(shown))
+    page.write(run.report, page.page(shown, evidence(run)))
+
+
+def _gather(folder: Path, documents: Documents, encoder: Encoder, start: Encoder) -> None:
+    """Some documents, drawn at random, and where they lie before and after."""
+    chosen = np.random.default_rng(0).permutation(len(documents))[:SHOWN]
+    documents = documents.select(np.sort(chosen).tolist())
+    folder.mkdir()
+    np.save(folder / "after.npy", encoder.encode(documents.texts))
+    np.save(folder / "before.npy", start.encode(documents.texts))
+    labels = documents.labels or [None] * len(documents)
+    lines = [{"text": text[:400], "label": label} for text, label in zip(documents.texts, labels, strict=True)]
+    (folder / "documents.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
+
+
+def examine(
+    encoder: Encoder,
+    start: Encoder | None,
+    documents: Documents,
+    beside: Mapping[str, Encoder] | None = None,
+    only: Sequence[str] | None = None,
+    seed: int = 0,
+) -> Judgement:
+    """Scores of an encoder, of what it started from, and of TF-IDF, on the same documents and crops.
+
+    Of a corpus of more than MOST documents, a random part of that size is judged.
+    """
+    note = []
+    if len(documents) > MOST:
+        chosen = np.sort(np.random.default_rng(seed).choice(len(documents), MOST, replace=False))
+        note = [f"Judged on {MOST:,} of {len(documents):,} documents, drawn at random."]
+        documents = documents.select(chosen.tolist())
+    named = {"model": encoder, **(beside or {}), "untrained": start}
+    rows = {name: each.encode if each else None for name, each in named.items()}
+    judgement = judge({**rows, "tfidf": TfIdf()}, documents, crop_pairs(documents.texts, seed=seed), only, seed)
+    judgement.notes[:0] = note
+    return judgement

@@ -48,6 +48,10 @@ class Run:
         return self.folder / "start"
 
     @property
+    def evidence(self) -> Path:
+        return self.folder / "evidence"
+
+    @property
     def report(self) -> Path:
         return self.folder / "report.html"
 
@@ -107,11 +111,10 @@ def check_free(folder: Path, force: bool = False) -> None:
             raise FileExistsError(f"{folder} holds a run already; --force replaces it{remedy}")
 
 
-def begin(
-    folder: Path, call: "Call", fingerprint: str, machine: Mapping[str, Any], force: bool = False
-) -> Run:
+def begin(folder: Path, call: "Call", facts: Mapping[str, Any], machine: Mapping[str, Any], force: bool = False) -> Run:
     """Makes a run folder with its `run.toml`, in place of an earlier run if `force`.
 
+    `facts` are what the call came to: the data's fingerprint, the view rows, the objective.
     Raises FileExistsError as `check_free` does.
     """
     import tomli_w
@@ -122,10 +125,10 @@ def begin(
     told = {k: _plain(k, x) for k, x in call.arguments.items() if x is not None}
     written = {
         "recipe": call.function,
-        "fingerprint": fingerprint,
         "commit": _commit() or "",
+        **facts,
         "arguments": told,
-        "machine": dict(machine),
+        "machine": {k: x for k, x in machine.items() if x is not None},
         "versions": {name: found for name in VERSIONED if (found := _version(name))},
     }
     folder.mkdir(parents=True, exist_ok=True)
@@ -155,9 +158,7 @@ def _commit() -> str | None:
     if not (here.parents[1] / ".git").exists():
         return None
     try:
-        asked = subprocess.run(
-            ["git", "-C", str(here), "rev-parse", "HEAD"], capture_output=True, text=True, timeout=5
-        )
+        asked = subprocess.run(["git", "-C", str(here), "rev-parse", "HEAD"], capture_output=True, text=True, timeout=5)
     except (OSError, subprocess.TimeoutExpired):
         return None
     return asked.stdout.strip() or None
@@ -195,3 +196,11 @@ def find(paths: Sequence[Path]) -> list[Run]:
             raise ValueError(f"{path} is no run and holds none: no run.toml in it or one level below")
         runs += map(Run, found)
     return runs
+
+
+def started_from(model: Path) -> Path | None:
+    """The weights that a model, or the run it is in, started from; None if that is not known."""
+    for folder in (model, model.parent):
+        if (folder / "run.toml").is_file() and (folder / "start").is_dir():
+            return folder / "start"
+    return None

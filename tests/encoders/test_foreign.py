@@ -29,7 +29,7 @@ def test_a_chain_we_do_not_know_is_embedded_by_sentence_transformers(dense, text
     assert isinstance(encoder, Foreign)
     assert encoder.dim == 5
     np.testing.assert_allclose(encoder.encode(texts), model.encode(texts, show_progress_bar=False), atol=1e-6)
-    assert encoder.encode("the cat").shape == (5,)
+    assert encoder.encode(["the cat"]).shape == (1, 5)
     assert encoder.encode([]).shape == (0, 5)
     encoder.save(tmp_path / "again")
     np.testing.assert_array_equal(encoders.load(tmp_path / "again").encode(texts), encoder.encode(texts))

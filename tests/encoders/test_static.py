@@ -45,9 +45,7 @@ def test_the_saved_folder_gives_the_same_embeddings_in_sentence_transformers(voc
     for normalize in (False, True):
         encoder = Static(vocabulary, torch.randn(len(vocabulary.get_vocab()), D), 0.1, normalize)
         encoder.save(tmp_path / "model")
-        theirs = SentenceTransformer(str(tmp_path / "model"), device="cpu").encode(
-            texts, show_progress_bar=False
-        )
+        theirs = SentenceTransformer(str(tmp_path / "model"), device="cpu").encode(texts, show_progress_bar=False)
         np.testing.assert_allclose(encoder.encode(texts), theirs, atol=1e-6)
         np.testing.assert_array_equal(static.load(tmp_path / "model").encode(texts), encoder.encode(texts))
 
@@ -65,14 +63,10 @@ def test_the_gradient_does_not_depend_on_the_micro_batch(vocabulary):
     def gradient(parts):
         encoder = noisy(vocabulary)
         for part in parts:
-            encoder(
-                encoder.collate([SAMPLES[i] for i in part]) | {"key": KEYS[part]}
-            ).square().sum().backward()
+            encoder(encoder.collate([SAMPLES[i] for i in part]) | {"key": KEYS[part]}).square().sum().backward()
         return encoder.embedding.weight.grad
 
-    torch.testing.assert_close(
-        gradient([[0, 1, 2, 3, 4]]), gradient([[4, 0], [1], [3, 2]]), atol=1e-6, rtol=1e-5
-    )
+    torch.testing.assert_close(gradient([[0, 1, 2, 3, 4]]), gradient([[4, 0], [1], [3, 2]]), atol=1e-6, rtol=1e-5)
 
 
 def test_long_batches_are_the_same_as_short_ones(vocabulary, monkeypatch):
@@ -178,7 +172,7 @@ def test_a_model2vec_folder_is_read(shared_data):
         pytest.skip("the model2vec fixture is absent")
     encoder = static.load(folder)
     assert encoder.embedding.weight.shape == (29528, 2)
-    assert abs(np.linalg.norm(encoder.encode("dog")) - 1) < 1e-5  # it says `normalize`
+    assert abs(np.linalg.norm(encoder.encode(["dog"])) - 1) < 1e-5  # it says `normalize`
 
 
 def test_a_folder_without_a_table_is_refused(vocabulary, tmp_path):

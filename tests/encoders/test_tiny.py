@@ -7,9 +7,7 @@ from diptych import encoders
 from diptych.encoders.tiny import tiny
 
 
-def test_the_saved_folder_gives_the_same_embeddings_in_sentence_transformers(
-    vocabulary, texts, tmp_path, caplog
-):
+def test_the_saved_folder_gives_the_same_embeddings_in_sentence_transformers(vocabulary, texts, tmp_path, caplog):
     from sentence_transformers import SentenceTransformer
 
     encoder = tiny(vocabulary)

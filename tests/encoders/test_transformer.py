@@ -17,9 +17,7 @@ def zeros(h, key):
 
 
 @pytest.mark.parametrize("pooling", ["mean", "cls", "last"])
-def test_the_saved_folder_gives_the_same_embeddings_in_sentence_transformers(
-    family, pooling, texts, tmp_path
-):
+def test_the_saved_folder_gives_the_same_embeddings_in_sentence_transformers(family, pooling, texts, tmp_path):
     from sentence_transformers import SentenceTransformer
 
     encoder = build(family, pooling=pooling, normalize=pooling == "cls")
@@ -35,7 +33,7 @@ def test_a_batch_of_mixed_lengths_equals_its_texts_one_by_one(family, texts):
         encoder.pooling = pooling
         together = encoder.embed(encoder.prepare(texts))
         batch = encoder.collate(encoder.prepare(texts))
-        alone = np.stack([encoder.encode(text) for text in texts])
+        alone = np.concatenate([encoder.encode([text]) for text in texts])
         np.testing.assert_allclose(together, alone, atol=2e-5, rtol=1e-4)
         with torch.inference_mode():
             np.testing.assert_allclose(encoder(batch).numpy(), alone, atol=2e-5, rtol=1e-4)
@@ -195,9 +193,7 @@ def test_frozen_layers_need_no_graph(texts):
     encoder = build("Bert")
     encoder.freeze(train_last=1)
     seen = []
-    encoder.layers[2].register_forward_hook(
-        lambda m, a, out: seen.append(out[0] if isinstance(out, tuple) else out)
-    )
+    encoder.layers[2].register_forward_hook(lambda m, a, out: seen.append(out[0] if isinstance(out, tuple) else out))
     encoder.train()(encoder.collate(encoder.prepare(texts)))
     assert not seen[0].requires_grad
 
@@ -229,9 +225,7 @@ def test_the_unused_pooler_is_never_trained(texts):
 def test_an_unknown_family_is_refused_with_what_was_looked_for():
     config = transformers.XLNetConfig(vocab_size=120, d_model=32, n_layer=1, n_head=2, d_inner=32)
     encoder = Transformer(transformers.XLNetModel(config), pretrained(), max_tokens=16)
-    with pytest.raises(
-        ValueError, match=r"XLNetModel has no input embedding at .*embeddings.*; it has word_embedding"
-    ):
+    with pytest.raises(ValueError, match=r"XLNetModel has no input embedding at .*embeddings.*; it has word_embedding"):
         _ = encoder.layers
 
 
@@ -246,14 +240,23 @@ def test_a_length_that_cannot_be_is_refused(max_tokens, message):
         build("Bert", max_tokens=max_tokens)
 
 
+def test_a_tokenizer_of_another_network_is_refused(monkeypatch):
+    monkeypatch.setitem(FAMILIES, "Bert", FAMILIES["Bert"] | {"vocab_size": 50})
+    with pytest.raises(ValueError, match=r"tokens and the network only 50 embeddings"):
+        build("Bert")
+
+
 def test_an_unknown_pooling_is_refused():
     with pytest.raises(ValueError, match="mean, cls, last; got 'max'"):
         build("Bert", pooling="max")
 
 
 def test_what_is_no_string_is_refused():
+    encoder = build("Bert")
     with pytest.raises(TypeError, match="number 1 is None"):
-        build("Bert").encode(["a", None])
+        encoder.encode(["a", None])
+    with pytest.raises(TypeError, match=r"a list of texts; got the one text 'the cat'"):
+        encoder.encode("the cat")
 
 
 def test_the_tokenizer_given_may_pad_and_truncate_and_ours_does_not():

@@ -37,7 +37,11 @@ def run(tokens: Sequence[str]) -> int:
         app(tokens, exit_on_error=False, print_error=False, result_action="return_value")
         return 0
     except CycloptsError as error:
-        return _say(str(error), 2, f"`diptych {' '.join(error.command_chain or [])}".rstrip() + " --help` lists the options")
+        return _say(
+            str(error),
+            2,
+            f"`diptych {' '.join(error.command_chain or [])}".rstrip() + " --help` lists the options",
+        )
     except KeyboardInterrupt as error:
         return _say(str(error) or "stopped", 130)
     except BrokenPipeError:

@@ -54,3 +54,19 @@ def note(*lines: str) -> None:
     """Says something beside the results: on stderr."""
     for line in lines:
         print(line, file=sys.stderr, flush=True)
+
+
+class Counter:
+    """A watch for work that is counted: documents done, of how many."""
+
+    def __init__(self, title: str, stream: TextIO | None = None):
+        self.title, self.stream, self.last_line = title, stream or sys.stderr, time.monotonic()
+
+    def __call__(self, done: int, of: int) -> None:
+        line, over = f"{self.title}  {done:,}/{of:,} documents", done == of
+        if self.stream.isatty():
+            self.stream.write(f"\r\x1b[2K{line}" + ("\n" if over else ""))
+        elif time.monotonic() - self.last_line >= EVERY:
+            self.last_line = time.monotonic()
+            self.stream.write(line + "\n")
+        self.stream.flush()

@@ -3,13 +3,17 @@
 import json as jsonlib
 import shutil
 import textwrap
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
 
-import numpy as np
 from cyclopts import App
 
-from diptych.cli.progress import note
-from diptych.data.documents import read
+from diptych.cli.progress import Counter
+from diptych.data.documents import Documents, read
 from diptych.index import Index
+
+DOCSTRINGS = "docstrings"  # stands for the corpus of the demo
 
 app = App(name="search", help="Find the documents nearest to a query.")
 
@@ -47,19 +51,46 @@ def search(
     """
     if k < 1:
         raise ValueError(f"--k is the number of documents to show, 1 or more; got {k}")
-    documents = read_corpus(corpus, text_column)
-    index = Index.of(model, documents, say=note)
-    answers = []
-    for text in (query, *more):
-        rows, cosines = index.nearest(text, k)
-        found = [
-            {"document": int(i), "cosine": round(float(c), 4), "text": documents.texts[i], "label": _label(documents, i)}
-            for i, c in zip(rows, cosines, strict=True)
-        ]
-        answers.append({"query": text, "documents": found})
+    documents = corpus_of(corpus, text_column)
+    index = Index.of(model, documents, Counter("embedding"))
+    answers = {text: found(index, documents, text, k) for text in (query, *more)}
     if json:
-        print(jsonlib.dumps({"model": model, "corpus": corpus, "answers": answers}))
+        told = [{"query": text, "documents": many} for text, many in answers.items()]
+        print(jsonlib.dumps({"model": model, "corpus": corpus, "answers": told}))
         return
+    for text, many in answers.items():
+        print(f"\n{text}\n\n{shown(many)}")
+
+
+def corpus_of(corpus: str, text_column: str | None = None) -> Documents:
+    """The documents of a path or hub id, or those of the demo."""
+    if corpus == DOCSTRINGS and not Path(corpus).exists():
+        from diptych.data.docstrings import docstrings
+
+        return docstrings()
+    return read(corpus, text_column)
+
+
+def found(index: Index, documents: Documents, query: str, k: int) -> list[dict[str, Any]]:
+    """The k nearest documents: their numbers, cosines, labels and texts."""
+    rows, cosines = index.nearest(query, k)
+    return [
+        {
+            "document": i,
+            "cosine": round(float(cosine), 4),
+            "label": documents.labels[i] if documents.labels else None,
+            "text": documents.texts[i],
+        }
+        for i, cosine in zip(rows.tolist(), cosines, strict=True)
+    ]
+
+
+def shown(answers: Sequence[Mapping[str, Any]]) -> str:
+    """A line per document, as wide as the terminal."""
+    width = shutil.get_terminal_size((100, 20)).columns
+    lines = []
     for answer in answers:
-        print(f"\n{answer['query']}\n")
-        print(shown(answer["documents"]))
+        head = f"  {answer['cosine']:.2f}  " + (f"{answer['label']}  " if answer["label"] else "")
+        text = " ".join(str(answer["text"]).split())
+        lines.append(head + textwrap.shorten(text, max(30, width - len(head)), placeholder=" ..."))
+    return "\n".join(lines)

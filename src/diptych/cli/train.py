@@ -14,7 +14,9 @@ from cyclopts import App, Parameter
 from diptych import recipes, runs
 from diptych.cli.progress import Live, note
 from diptych.core import Machine, Recipe
-from diptych.fitting import fit, resume, scores_table
+from diptych.fitting import fit
+from diptych.fitting import resume as resume_run
+from diptych.report.table import table
 
 app = App(name="train", help="Train an encoder by a recipe, without labels.")
 
@@ -45,12 +47,14 @@ def _command(function: Callable[..., Recipe]) -> Callable[..., None]:
 
     flat = [Parameter(name="*")]
     extra = [
-        inspect.Parameter("output", inspect.Parameter.KEYWORD_ONLY, default=Output(), annotation=Annotated[Output, *flat]),
-        inspect.Parameter("machine", inspect.Parameter.KEYWORD_ONLY, default=Machine(), annotation=Annotated[Machine, *flat]),
+        inspect.Parameter(
+            "output", inspect.Parameter.KEYWORD_ONLY, default=Output(), annotation=Annotated[Output, *flat]
+        ),
+        inspect.Parameter(
+            "machine", inspect.Parameter.KEYWORD_ONLY, default=Machine(), annotation=Annotated[Machine, *flat]
+        ),
     ]
-    parameters = [
-        p.replace(annotation=str) if isinstance(p.annotation, str) else p for p in own.parameters.values()
-    ]
+    parameters = [p.replace(annotation=str) if isinstance(p.annotation, str) else p for p in own.parameters.values()]
     last = [p for p in parameters if p.kind is inspect.Parameter.VAR_KEYWORD]
     parameters = [p for p in parameters if p not in last] + extra + last
     command.__signature__ = own.replace(parameters=parameters, return_annotation=None)  # type: ignore[attr-defined]
@@ -86,7 +90,7 @@ def again(
     call: Path | None = None,
     *,
     resume: Path | None = None,
-    output: Annotated[Output, Parameter(name="*")] = Output(),  # noqa: B008
+    output: Annotated[Output, Parameter(name="*")] = Output(),
 ) -> None:
     """Repeat a run from its run.toml, or finish one that was stopped.
 
@@ -120,24 +124,23 @@ def _resume(folder: Path, output: Output) -> None:
             continue
         told = run.call
         recipe = _imported(told["recipe"])(**told.get("arguments", {}))
-        resume(recipe, run.folder, watch=Live(run.name), say=note)
+        resume_run(recipe, run.folder, watch=Live(run.name), say=note)
     _tell(found, output.json)
 
 
 def _train(function: Callable[..., Recipe], settings: Mapping[str, Any], output: Output, machine: Machine) -> None:
     out = output.out or _default_out(function, settings)
     seeds = _seeds(output.seeds)
-    if seeds and "seed" in settings and output.seeds:
-        settings = {k: x for k, x in settings.items() if k != "seed"}
-    made = []
-    for seed in seeds or [None]:
-        folder = out if seed is None else out / f"seed-{seed}"
+    calls: dict[Path, Mapping[str, Any]] = {out / f"seed-{n}": {**settings, "seed": n} for n in seeds}
+    calls = calls or {out: settings}
+    for folder in calls:
         runs.check_free(folder, output.force)
-        recipe = function(**settings, **({} if seed is None else {"seed": seed}))
-        if seed in (None, (seeds or [None])[0]):
+    made: list[runs.Run] = []
+    for folder, arguments in calls.items():
+        recipe = function(**arguments)
+        if not made:
             note(*recipe.notes)
-        run = fit(recipe, folder, machine, force=output.force, watch=Live(folder.name), say=note)
-        made.append(run)
+        made.append(fit(recipe, folder, machine, force=output.force, watch=Live(folder.name), say=note))
     _tell(made, output.json)
 
 
@@ -153,7 +156,7 @@ def _default_out(function: Callable[..., Recipe], settings: Mapping[str, Any]) -
 
 
 def _seeds(text: str | None) -> list[int]:
-    """"0,1,2" or "0..4" as numbers. Raises ValueError for anything else."""
+    """ "0,1,2" or "0..4" as numbers. Raises ValueError for anything else."""
     if text is None:
         return []
     try:
@@ -172,6 +175,8 @@ def _tell(made: Sequence[runs.Run], json: bool) -> None:
         print(jsonlib.dumps(told[0] if len(told) == 1 else {"runs": told}))
         return
     for run in made:
-        print(scores_table(run))
+        scores = run.scores or {}
+        print(table(scores.get("scores", {}), scores.get("errors", {})))
         print(f"\nmodel   {run.model}\nreport  {run.report}")
-    print(f'\nsearch it:  diptych search {made[0].folder} {made[0].call["arguments"].get("corpus", "CORPUS")} "your question"')
+    corpus = made[0].call["arguments"].get("corpus", "CORPUS")
+    print(f'\nsearch it:  diptych search {made[0].folder} {corpus} "your question"')

@@ -1,6 +1,7 @@
 """Two crops of each document as strings: the question that crop retrieval asks."""
 
 from collections.abc import Sequence
+from itertools import pairwise
 
 import numpy as np
 
@@ -22,7 +23,7 @@ def crop_pairs(texts: Sequence[str], n: int = 2000, seed: int = 0) -> tuple[list
             break
         text = texts[i]
         edges = boundaries(text, "sentences")
-        pieces = [text[a:b] for a, b in zip(edges, edges[1:], strict=False)]
+        pieces = [text[a:b] for a, b in pairwise(edges)]
         glue = ""
         if len(pieces) < 2:
             pieces, glue = text.split(), " "

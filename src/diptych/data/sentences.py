@@ -1,5 +1,6 @@
 """Where sentences begin."""
 
+from itertools import pairwise
 from typing import Literal
 
 Segmentation = Literal["sentences", "full stops"]
@@ -30,19 +31,16 @@ def lengths(text: str, edges: list[int], segmentation: Segmentation) -> list[int
     In "full stops" it is the length of what stands between two full stops, white space included.
     """
     if segmentation == "full stops":
-        return [len(text[a:b].removesuffix(".")) for a, b in zip(edges, edges[1:], strict=False)]
-    return [len(text[a:b].strip()) for a, b in zip(edges, edges[1:], strict=False)]
+        return [len(text[a:b].removesuffix(".")) for a, b in pairwise(edges)]
+    return [len(text[a:b].strip()) for a, b in pairwise(edges)]
 
 
 def _sentences(text: str, language: str) -> list[int]:
     from sentencex import get_sentence_boundaries
 
-    edges = [0]
-    for found in get_sentence_boundaries(language, text):
-        start = found["start_index"]
-        if start > edges[-1] and not found["text"].isspace():
-            edges.append(start)
-    return edges if not text else [*edges, len(text)]
+    found = get_sentence_boundaries(language, text)
+    starts = [sentence["start_index"] for sentence in found if not sentence["text"].isspace()]
+    return [0, *starts[1:], len(text)] if text else [0]
 
 
 def _pieces(text: str) -> list[int]:

@@ -1,7 +1,11 @@
 """A vocabulary of one's own: the tokens that suit a corpus."""
 
+from collections import Counter
 from collections.abc import Iterable, Iterator
+from hashlib import blake2b
+from pathlib import Path
 
+import tokenizers
 from tokenizers import Tokenizer
 from tokenizers.decoders import WordPiece as Decoder
 from tokenizers.models import WordPiece
@@ -9,27 +13,85 @@ from tokenizers.normalizers import BertNormalizer
 from tokenizers.pre_tokenizers import BertPreTokenizer
 from tokenizers.trainers import WordPieceTrainer
 
+from diptych.data import cache
+
+FORMAT = "1"  # of what is cached; another number makes old entries unused
 SPECIAL = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]  # ids 0 to 4
+ALPHABET = 1000  # the most characters; rarer ones are unknown
 TOGETHER = 1 << 20  # characters handed to the trainer at once
 
 
 def train(texts: Iterable[str], size: int) -> Tokenizer:
     """A lower-casing WordPiece tokenizer of at most `size` tokens, learned from texts.
 
-    It adds no special tokens by itself. The same texts give the same tokenizer.
+    It adds no special tokens by itself. The same texts give the same tokenizer: the trainer of
+    `tokenizers` numbers characters within words in the order of a hash table, and breaks ties by these
+    numbers, so the characters are counted here and given to it. Kept in the cache by the texts.
+
     Raises ValueError if `size` leaves no room beside the five special tokens, or there is no text.
     """
-    if size <= len(SPECIAL):
-        raise ValueError(f"a vocabulary holds {len(SPECIAL)} special tokens and more; got size {size}")
-    tokenizer = Tokenizer(WordPiece(unk_token="[UNK]"))
+    if size < len(SPECIAL) + 2:
+        raise ValueError(f"a vocabulary has room for {len(SPECIAL)} special tokens and more; got size {size}")
+    texts = list(texts) if isinstance(texts, Iterator) else texts
+    key = cache.key(FORMAT, tokenizers.__version__, str(size), _digest(texts))
+
+    def write(folder: Path) -> None:
+        _trained(texts, size).save(str(folder / "tokenizer.json"))
+
+    return Tokenizer.from_file(str(cache.entry("vocabularies", key, write) / "tokenizer.json"))
+
+
+def _digest(texts: Iterable[str]) -> str:
+    digest = blake2b(digest_size=16)
+    for text in texts:
+        raw = text.encode("utf-8", "surrogatepass")
+        digest.update(len(raw).to_bytes(8, "little") + raw)
+    return digest.hexdigest()
+
+
+def _trained(texts: Iterable[str], size: int) -> Tokenizer:
+    tokenizer = _empty({})
+    alphabet = _alphabet(texts, tokenizer, min(ALPHABET, (size - len(SPECIAL)) // 2))
+    trainer = WordPieceTrainer(
+        vocab_size=size,
+        special_tokens=SPECIAL + [f"##{x}" for x in alphabet if _within_words(x, tokenizer)],
+        initial_alphabet=alphabet,
+        limit_alphabet=len(alphabet),
+        show_progress=False,
+    )
+    tokenizer.train_from_iterator(_parts(texts), trainer)
+    return _empty(tokenizer.get_vocab(with_added_tokens=True))
+
+
+def _empty(vocabulary: dict[str, int]) -> Tokenizer:
+    tokenizer = Tokenizer(WordPiece(vocabulary, unk_token="[UNK]"))
     tokenizer.normalizer = BertNormalizer(lowercase=True)
     tokenizer.pre_tokenizer = BertPreTokenizer()
     tokenizer.decoder = Decoder()
-    trainer = WordPieceTrainer(vocab_size=size, special_tokens=SPECIAL, show_progress=False)
-    tokenizer.train_from_iterator(_parts(texts), trainer)
-    if tokenizer.get_vocab_size() <= len(SPECIAL):
-        raise ValueError("there is no text to learn a vocabulary from")
+    if vocabulary:
+        tokenizer.add_special_tokens(SPECIAL)
     return tokenizer
+
+
+def _alphabet(texts: Iterable[str], tokenizer: Tokenizer, most: int) -> list[str]:
+    """The most frequent characters, as they are after normalisation; of equals, the smaller ones."""
+    raw: Counter[str] = Counter()
+    for text in texts:
+        raw.update(text)
+    counts: Counter[str] = Counter()
+    for character, count in raw.items():
+        for normal in tokenizer.normalizer.normalize_str(character):
+            if not normal.isspace():
+                counts[normal] += count
+    if not counts:
+        raise ValueError("there is no text to learn a vocabulary from")
+    return sorted(sorted(counts, key=lambda x: (-counts[x], x))[:most])
+
+
+def _within_words(character: str, tokenizer: Tokenizer) -> bool:
+    """Whether it can stand inside a word; punctuation and Chinese characters are words of their own."""
+    normal = tokenizer.normalizer.normalize_str(f"a{character}a")
+    return len(tokenizer.pre_tokenizer.pre_tokenize_str(normal)) == 1
 
 
 def _parts(texts: Iterable[str]) -> Iterator[list[str]]:

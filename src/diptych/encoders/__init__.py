@@ -23,9 +23,7 @@ def load(path_or_id: str | Path, pooling: Any = None, max_tokens: int | None = N
 
         return pretrained.from_pretrained(folder, pooling, max_tokens)
     if (pooling, max_tokens) != (None, None):
-        raise ValueError(
-            f"pooling and max_tokens are choices for a transformer; {folder} holds a {kind} model"
-        )
+        raise ValueError(f"pooling and max_tokens are choices for a transformer; {folder} holds a {kind} model")
     if kind == "static":
         from diptych.encoders import static
 

@@ -49,9 +49,7 @@ def locate(path_or_id: str | Path) -> Path:
         own = (folder / "modules.json").exists() or (folder / "config.json").exists()
         return inner if inner.is_dir() and not own else folder
     if isinstance(path_or_id, Path) or not HUB_ID.fullmatch(path_or_id):
-        raise FileNotFoundError(
-            f"there is no folder {folder} (and a hub id looks like `name` or `owner/name`)"
-        )
+        raise FileNotFoundError(f"there is no folder {folder} (and a hub id looks like `name` or `owner/name`)")
     return _download(path_or_id)
 
 
@@ -60,9 +58,7 @@ def _download(name: str) -> Path:
     from huggingface_hub.errors import HfHubHTTPError, HFValidationError
 
     try:
-        return Path(
-            snapshot_download(name, allow_patterns=list(WEIGHTS), ignore_patterns=list(OTHER_FORMATS))
-        )
+        return Path(snapshot_download(name, allow_patterns=list(WEIGHTS), ignore_patterns=list(OTHER_FORMATS)))
     except HFValidationError as error:
         raise FileNotFoundError(f"there is no folder {name}, and it is no hub id: {error}") from None
     except (HfHubHTTPError, OSError) as error:
@@ -101,9 +97,7 @@ def write_chain(folder: Path, modules: Sequence[tuple[str, str, dict[str, Any] |
     """
     listed = []
     for i, (kind, path, settings) in enumerate(modules):
-        listed.append(
-            {"idx": i, "name": str(i), "path": path, "type": f"sentence_transformers.models.{kind}"}
-        )
+        listed.append({"idx": i, "name": str(i), "path": path, "type": f"sentence_transformers.models.{kind}"})
         if settings is not None:
             (folder / path).mkdir(exist_ok=True)
             write_json(folder / path / "config.json", settings)
@@ -136,11 +130,7 @@ def staged(folder: Path) -> Iterator[Path]:
     Raises FileExistsError if `folder` holds something that is no model: it would be replaced.
     """
     folder = Path(folder)
-    if (
-        folder.exists()
-        and not (folder / "modules.json").exists()
-        and (folder.is_file() or any(folder.iterdir()))
-    ):
+    if folder.exists() and not (folder / "modules.json").exists() and (folder.is_file() or any(folder.iterdir())):
         raise FileExistsError(f"{folder} holds something that is no model; it is left as it is")
     folder.parent.mkdir(parents=True, exist_ok=True)
     new = folder.with_name(f".{folder.name}.{os.getpid()}.new")

@@ -10,6 +10,7 @@ from torch import nn
 
 from diptych.core import Batch, Encoder
 from diptych.encoders import folder as layout
+from diptych.encoders.tokens import only_strings
 
 if TYPE_CHECKING:
     from sentence_transformers import SentenceTransformer
@@ -32,12 +33,13 @@ class Foreign(Encoder):
         return False
 
     def prepare(self, raw: Sequence[str]) -> list[str]:
+        only_strings(raw)
         return list(raw)
 
     def size(self, sample: str) -> int:
         return max(1, len(sample) // 4)
 
-    def embed(self, samples: Sequence[str], tokens: int = 16384) -> Float[np.ndarray, "b d"]:
+    def embed(self, samples: Sequence[str]) -> Float[np.ndarray, "b d"]:
         if not len(samples):
             return np.empty((0, self.dim), np.float32)
         out = self.model.encode(list(samples), show_progress_bar=False, convert_to_numpy=True)

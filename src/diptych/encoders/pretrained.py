@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import torch
+from safetensors import SafetensorError
 from tokenizers import normalizers
 
 from diptych.encoders import folder as layout
@@ -12,6 +13,16 @@ from diptych.encoders.transformer import SAVED, Pooling, Transformer, positions
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerFast
+
+VOCABULARY = (  # without any of them, `transformers` makes an empty tokenizer and says nothing
+    "tokenizer.json",
+    "vocab.txt",
+    "vocab.json",
+    "tokenizer.model",
+    "sentencepiece.bpe.model",
+    "spiece.model",
+    "spm.model",
+)
 
 
 def from_pretrained(
@@ -74,23 +85,19 @@ def _network(folder: Path) -> "PreTrainedModel":
                 folder, config=config, dtype=torch.float32, use_safetensors=True, trust_remote_code=False,
                 local_files_only=True, output_loading_info=True,
             )  # fmt: skip
-    except (OSError, ValueError, KeyError, RuntimeError) as error:
+    except (OSError, ValueError, KeyError, RuntimeError, ImportError, SafetensorError) as error:
         raise ValueError(f"cannot read the network in {folder}: {error}") from error
     missing = sorted(key for key in report["missing_keys"] if not key.startswith("pooler."))
     if missing:
         some = ", ".join(missing[:3])
-        raise ValueError(
-            f"the weights in {folder} lack {len(missing)} tensors of {type(network).__name__}: {some}"
-        )
+        raise ValueError(f"the weights in {folder} lack {len(missing)} tensors of {type(network).__name__}: {some}")
     return network
 
 
 def _refuse_pickles(folder: Path) -> None:
     if any(folder.glob("*.safetensors")):
         return
-    pickles = sorted(
-        file.name for pattern in ("*.bin", "*.pt", "*.pth", "*.ckpt") for file in folder.glob(pattern)
-    )
+    pickles = sorted(file.name for pattern in ("*.bin", "*.pt", "*.pth", "*.ckpt") for file in folder.glob(pattern))
     if pickles:
         raise ValueError(
             f"{folder} has its weights as {pickles[0]} only, a pickle, which can run any code "
@@ -102,10 +109,12 @@ def _refuse_pickles(folder: Path) -> None:
 def _tokenizer(folder: Path) -> "PreTrainedTokenizerFast":
     from transformers import AutoTokenizer
 
+    if not any((folder / name).exists() for name in VOCABULARY):
+        raise FileNotFoundError(f"{folder} has no tokenizer: none of {', '.join(VOCABULARY)}")
     try:
         with quiet():
             return AutoTokenizer.from_pretrained(folder, trust_remote_code=False, local_files_only=True)
-    except (OSError, ValueError, KeyError) as error:
+    except (OSError, ValueError, KeyError, ImportError) as error:
         raise ValueError(f"cannot read the tokenizer in {folder}: {error}") from error
 
 

@@ -39,9 +39,7 @@ def tiny(
 
     ids = {name: tokenizer.token_to_id(token) for name, token in SPECIAL.items()}
     if missing := [SPECIAL[name] for name, id_ in ids.items() if id_ is None]:
-        raise ValueError(
-            f"a tokenizer for BERT has {', '.join(SPECIAL.values())}; this one lacks {', '.join(missing)}"
-        )
+        raise ValueError(f"a tokenizer for BERT has {', '.join(SPECIAL.values())}; this one lacks {', '.join(missing)}")
     config = BertConfig(
         vocab_size=1 + max(tokenizer.get_vocab().values()),
         hidden_size=width,
@@ -57,9 +55,7 @@ def tiny(
         torch.manual_seed(seed)
         network = BertModel(config)
     special: dict[str, Any] = dict(SPECIAL)
-    fast = PreTrainedTokenizerFast(
-        tokenizer_object=_surrounded(tokenizer), model_max_length=max_tokens, **special
-    )
+    fast = PreTrainedTokenizerFast(tokenizer_object=_surrounded(tokenizer), model_max_length=max_tokens, **special)
     return Transformer(network, fast, pooling, max_tokens)
 
 

@@ -18,17 +18,26 @@ def plain(tokenizer: Tokenizer) -> Tokenizer:
     return copy
 
 
+def only_strings(texts: Sequence[str], first: int = 0) -> None:
+    """Raises TypeError for what is no string, and for one string in the place of many."""
+    if isinstance(texts, str):
+        raise TypeError(f"this takes a list of texts; got the one text {texts[:40]!r}")
+    for i, text in enumerate(texts, first):
+        if not isinstance(text, str):
+            raise TypeError(f"a text is a string; number {i} is {text!r:.40} ({type(text).__name__})")
+
+
 def tokenise(tokenizer: Tokenizer, texts: Sequence[str]) -> list[Text]:
     """Each text's ids, all of them. Raises TypeError for what is no string."""
+    if isinstance(texts, str):
+        only_strings(texts)
     out: list[Text] = []
     for start in range(0, len(texts), TOGETHER):
-        part = list(texts[start : start + TOGETHER])
-        for i, text in enumerate(part, start):
-            if not isinstance(text, str):
-                raise TypeError(f"a text is a string; number {i} is {text!r:.40} ({type(text).__name__})")
+        part = list(texts[start : start + TOGETHER])  # texts may be lazy: read once
+        only_strings(part, start)
         out += [
-            Text(np.array(e.ids, np.int32))
-            for e in tokenizer.encode_batch_fast(part, add_special_tokens=False)
+            Text(np.array(encoding.ids, np.int32))
+            for encoding in tokenizer.encode_batch_fast(part, add_special_tokens=False)
         ]
     return out
 
@@ -40,6 +49,4 @@ def surroundings(tokenizer: Tokenizer) -> tuple[list[int], list[int]]:
         own = [i for i, special in enumerate(encoding.special_tokens_mask) if not special]
         if own:
             return encoding.ids[: own[0]], encoding.ids[own[-1] + 1 :]
-    raise ValueError(
-        "this tokenizer finds no token in `a`, `the`, `1` and `.`, so its special tokens are unknown"
-    )
+    raise ValueError("this tokenizer finds no token in `a`, `the`, `1` and `.`, so its special tokens are unknown")

@@ -37,7 +37,8 @@ class Transformer(Encoder):
     the tokenizer prefers, so that positions count from the first real token in every family. A text
     without any token is read as one padding token.
 
-    Raises ValueError if `max_tokens` is more than the network has positions for, or too few.
+    Raises ValueError if `max_tokens` is more than the network has positions for, or too few, and if the
+    tokenizer has more tokens than the network.
     """
 
     def __init__(
@@ -49,26 +50,44 @@ class Transformer(Encoder):
         normalize: bool = False,
     ):
         super().__init__()
-        if pooling not in get_args(Pooling):
-            raise ValueError(f"pooling is one of {', '.join(get_args(Pooling))}; got {pooling!r}")
-        self.network, self.pooling, self.normalize = network, pooling, normalize
+        self.network, self.dim, self.normalize = network, int(network.config.hidden_size), normalize
         self.pretrained, self.tokenizer = _padded_right(tokenizer), plain(tokenizer.backend_tokenizer)
         self.before, self.after = surroundings(self.tokenizer)
-        self.max_tokens, self.dim = max_tokens, int(network.config.hidden_size)
-        self._check_length()
+        self.pooling, self.max_tokens = pooling, max_tokens
+        self._check_vocabulary()
         self._frozen: list[nn.Module] = []
         network.config.use_cache = False
         self._unused_pooler()
         self.train(network.training)
 
-    def _check_length(self) -> None:
+    @property
+    def pooling(self) -> Pooling:
+        return self._pooling
+
+    @pooling.setter
+    def pooling(self, how: Pooling) -> None:
+        if how not in get_args(Pooling):
+            raise ValueError(f"pooling is one of {', '.join(get_args(Pooling))}; got {how!r}")
+        self._pooling: Pooling = how
+
+    @property
+    def max_tokens(self) -> int:
+        return self._max_tokens
+
+    @max_tokens.setter
+    def max_tokens(self, tokens: int) -> None:
         most, least = positions(self.network), len(self.before) + len(self.after) + 1
-        if most is not None and self.max_tokens > most:
-            raise ValueError(f"max_tokens is {self.max_tokens}, and this network has {most} positions")
-        if self.max_tokens < least:
-            raise ValueError(
-                f"max_tokens is {self.max_tokens}; with special tokens a text has at least {least}"
-            )
+        if most is not None and tokens > most:
+            raise ValueError(f"max_tokens is {tokens}, and this network has {most} positions")
+        if tokens < least:
+            raise ValueError(f"max_tokens is {tokens}; with special tokens a text has at least {least}")
+        self._max_tokens = tokens
+
+    def _check_vocabulary(self) -> None:
+        tokens = 1 + max(self.tokenizer.get_vocab().values(), default=-1)
+        rows = self.network.get_input_embeddings().num_embeddings
+        if tokens > rows:
+            raise ValueError(f"the tokenizer has {tokens} tokens and the network only {rows} embeddings")
 
     def _unused_pooler(self) -> None:
         """BERT's second output is not ours: its weights are kept for other tools, and never trained."""
@@ -111,9 +130,7 @@ class Transformer(Encoder):
         """
         all_blocks = family.blocks(self.network)
         if train_last is not None and not 1 <= train_last <= len(all_blocks):
-            raise ValueError(
-                f"train_last is one of 1..{len(all_blocks)}, the blocks there are; got {train_last}"
-            )
+            raise ValueError(f"train_last is one of 1..{len(all_blocks)}, the blocks there are; got {train_last}")
         first = 0 if train_last is None else len(all_blocks) - train_last
         embeddings = embeddings or first > 0
         self.network.requires_grad_(not embeddings)
@@ -168,9 +185,7 @@ class Transformer(Encoder):
 
     def save(self, folder: Path) -> None:
         """Writes the folder that `SentenceTransformer(folder)` loads, weights as safetensors."""
-        pooling = {"word_embedding_dimension": self.dim} | {
-            key: name == self.pooling for name, key in SAVED.items()
-        }
+        pooling = {"word_embedding_dimension": self.dim} | {key: name == self.pooling for name, key in SAVED.items()}
         modules: list[tuple[str, str, dict[str, Any] | None]] = [
             ("Transformer", "", None),
             ("Pooling", "1_Pooling", pooling),
@@ -196,9 +211,7 @@ class Transformer(Encoder):
 
 def _padded_right(tokenizer: "PreTrainedTokenizerFast") -> "PreTrainedTokenizerFast":
     if not tokenizer.is_fast:
-        raise ValueError(
-            f"{type(tokenizer).__name__} has no tokenizer.json, and only such tokenizers are read"
-        )
+        raise ValueError(f"{type(tokenizer).__name__} has no tokenizer.json, and only such tokenizers are read")
     tokenizer.padding_side = "right"
     if tokenizer.pad_token is None:
         tokenizer.pad_token = tokenizer.eos_token or tokenizer.unk_token

@@ -47,8 +47,8 @@ def _scaled(train: Rows, test: Rows) -> tuple[Rows, Rows]:
         mean, spread = train.mean(0), train.std(0)
         spread = np.where(spread > 1e-6 * np.abs(mean), spread, np.inf)  # a constant column says nothing
         train, test = (np.asarray((x - mean) / spread, np.float32) for x in (train, test))
-    size = float(squares(train).mean()) ** 0.5 or 1.0
-    return train / size, test / size
+    size = np.float32(float(squares(train).mean()) ** 0.5 or 1.0)
+    return train * (1 / size), test * (1 / size)
 
 
 def choose(x: Rows, y: Int[np.ndarray, " n"], classes: int, seed: int = 0) -> float:

@@ -31,9 +31,7 @@ class Paired:
     p: float
 
 
-def paired(
-    a: Bool[np.ndarray, " n"], b: Bool[np.ndarray, " n"], seed: int = 0, draws: int = 10_000
-) -> Paired:
+def paired(a: Bool[np.ndarray, " n"], b: Bool[np.ndarray, " n"], seed: int = 0, draws: int = 10_000) -> Paired:
     """Accuracy of `a` less that of `b`, on the same items.
 
     The interval is the percentile bootstrap over items: a resample of pairs of right and wrong is a
@@ -43,9 +41,7 @@ def paired(
     from scipy.stats import binomtest
 
     n, only_a, only_b = len(a), int(np.sum(a & ~b)), int(np.sum(b & ~a))
-    counts = np.random.default_rng(seed).multinomial(
-        n, np.array([only_a, only_b, n - only_a - only_b]) / n, draws
-    )
+    counts = np.random.default_rng(seed).multinomial(n, np.array([only_a, only_b, n - only_a - only_b]) / n, draws)
     low, high = np.quantile((counts[:, 0] - counts[:, 1]) / n, [0.025, 0.975])
     p = binomtest(only_a, only_a + only_b).pvalue if only_a + only_b else 1.0
     return Paired((only_a - only_b) / n, float(low), float(high), float(p))

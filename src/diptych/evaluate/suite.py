@@ -101,15 +101,11 @@ def _wanted(only: Sequence[str] | None) -> tuple[str, ...]:
     for name in only or ():
         if name not in METRICS:
             near = get_close_matches(name, METRICS, 1, 0)
-            raise ValueError(
-                f"there is no metric {name!r}; the nearest is {near[0]!r}, all are {', '.join(METRICS)}"
-            )
+            raise ValueError(f"there is no metric {name!r}; the nearest is {near[0]!r}, all are {', '.join(METRICS)}")
     return tuple(m for m in METRICS if only is None or m in only)
 
 
-def _questions(
-    documents: Labelled, pairs: Pairs, wanted: Sequence[str], seed: int
-) -> tuple[Questions, Judgement]:
+def _questions(documents: Labelled, pairs: Pairs, wanted: Sequence[str], seed: int) -> tuple[Questions, Judgement]:
     texts, labels = documents.texts, documents.labels or ()
     places = labelled(labels)
     names, classes = np.unique([str(labels[i]) for i in places], return_inverse=True)
@@ -151,9 +147,7 @@ def _of_the_split(
     if alone:
         notes.append(f"{_count(alone, 'class', 'classes')} of one document cannot be in both parts.")
     if unseen:
-        notes.append(
-            f"{_count(unseen, 'test document')} of a class with no training document: none can be right."
-        )
+        notes.append(f"{_count(unseen, 'test document')} of a class with no training document: none can be right.")
     if len(train) < K:
         notes.append(f"{len(train)} training documents, fewer than k = {K}: all of them vote.")
     return notes
@@ -175,9 +169,7 @@ def _fitted(row: TfIdf, documents: Labelled, notes: list[str]) -> TfIdf | None:
         return None
 
 
-def _scores(
-    name: str, encode: Encode, questions: Questions, seed: int
-) -> tuple[dict[str, Score], dict[str, float]]:
+def _scores(name: str, encode: Encode, questions: Questions, seed: int) -> tuple[dict[str, Score], dict[str, float]]:
     """Every metric that can be asked, and its seconds; those of encoding are "encode"."""
     scores, seconds, clock = {}, {}, time.perf_counter()
 
@@ -216,11 +208,9 @@ def encoded(name: str, encode: Encode, texts: Sequence[str]) -> Rows:
     rows = encode(texts)
     rows = rows.tocsr() if sparse.issparse(rows) else np.asarray(rows)
     if rows.ndim != 2 or rows.shape[0] != len(texts):
-        raise ValueError(
-            f"{name} gave embeddings of shape {rows.shape} for {len(texts)} texts; one row each is due"
-        )
+        raise ValueError(f"{name} gave embeddings of shape {rows.shape} for {len(texts)} texts; one row each is due")
     if sparse.issparse(rows):
-        bad = len(set(rows.nonzero()[0][~np.isfinite(rows[rows.nonzero()]).ravel()]))
+        bad = len(np.unique(rows.tocoo().row[~np.isfinite(rows.data)]))
     else:
         bad = int((~np.isfinite(rows)).any(1).sum())
     if bad:

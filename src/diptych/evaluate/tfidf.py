@@ -23,9 +23,7 @@ class TfIdf:
         try:
             self.vectorizer.fit(texts)
         except ValueError as error:
-            raise ValueError(
-                f"TF-IDF finds no words of two or more letters in these {len(texts)} texts"
-            ) from error
+            raise ValueError(f"TF-IDF finds no words of two or more letters in these {len(texts)} texts") from error
         self.fitted = True
         return self
 

@@ -78,8 +78,6 @@ def mean_cosine(x: Rows) -> Float[Tensor, ""]:
 
 def _same_shape(x: Rows, y: Rows) -> None:
     if tuple(x.shape) != tuple(y.shape):
-        raise ValueError(
-            f"pairs are row i of both, so the shapes agree; got {tuple(x.shape)}, {tuple(y.shape)}"
-        )
+        raise ValueError(f"pairs are row i of both, so the shapes agree; got {tuple(x.shape)}, {tuple(y.shape)}")
     if x.shape[0] == 0:
         raise ValueError("there are no pairs to compare: both sides have 0 rows")

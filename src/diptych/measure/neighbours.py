@@ -53,9 +53,7 @@ def lowest(x: Float[np.ndarray, "q n"], k: int) -> Int[np.ndarray, "q k"]:
     """The places of the k smallest numbers of each row, smallest first, equal ones by the lower place."""
     bound = np.partition(x, k - 1, axis=1)[:, k - 1]
     rows = (np.flatnonzero(row <= b) for row, b in zip(x, bound, strict=True))
-    return np.stack(
-        [places[np.argsort(row[places], kind="stable")[:k]] for row, places in zip(x, rows, strict=True)]
-    )
+    return np.stack([places[np.argsort(row[places], kind="stable")[:k]] for row, places in zip(x, rows, strict=True)])
 
 
 def _dense(queries: Rows, bank: Rows, k: int) -> tuple[Int[np.ndarray, "q k"], Float[np.ndarray, "q k"]]:
@@ -122,9 +120,7 @@ def ranks(x: Rows, y: Rows) -> Int[np.ndarray, " n"]:
     Cosines that agree to ten decimals are equal, and the lower index comes first.
     """
     if x.shape[0] != y.shape[0]:
-        raise ValueError(
-            f"row i of one side belongs to row i of the other; got {x.shape[0]} and {y.shape[0]} rows"
-        )
+        raise ValueError(f"row i of one side belongs to row i of the other; got {x.shape[0]} and {y.shape[0]} rows")
     x, y = unit(x), unit(y)
     parts = []
     for block in blocks(x.shape[0], y.shape[0]):

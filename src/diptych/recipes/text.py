@@ -5,9 +5,11 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal, TypedDict
 
 if TYPE_CHECKING:
-    from diptych.core import Encoder, Recipe, View
+    from diptych.core import Recipe, View
     from diptych.data.documents import Documents
     from diptych.data.store import TokenStore
+    from diptych.encoders.static import Static
+    from diptych.encoders.transformer import Transformer
     from diptych.views.input.text.crop import Crop, PaperCrop
 
 
@@ -86,17 +88,15 @@ def build(
 
     unknown = settings.keys() - Settings.__annotations__
     if unknown:
-        raise TypeError(
-            f"no option is called {min(unknown)!r}; there are {', '.join(Settings.__annotations__)}"
-        )
+        raise TypeError(f"no option is called {min(unknown)!r}; there are {', '.join(Settings.__annotations__)}")
     given: dict[str, Any] = {k: x for k, x in settings.items() if x is not None}
     if isinstance(corpus, Documents):
         documents = corpus
     else:
         documents = read(str(corpus), given.get("text_column"), given.get("label_column"))
     kind, encoder = _encoder(documents, given, kinds, dropout)
-    cut = "full stops" if isinstance(crop, PaperCrop) else "sentences"
-    data, notes = _croppable(store.build(documents, encoder.tokenizer, cut), crop)
+    stored = store.build(documents, encoder.tokenizer, "full stops" if isinstance(crop, PaperCrop) else "sentences")
+    data, notes = _croppable(stored, crop)
     batch = min(given.get("batch", kind.batch), len(data))
     return Recipe(
         model=Model(encoder),
@@ -114,9 +114,10 @@ def build(
 
 def _encoder(
     documents: "Documents", given: Mapping[str, Any], kinds: Mapping[str, Defaults], dropout: float
-) -> "tuple[Defaults, Encoder]":
+) -> "tuple[Defaults, Static | Transformer]":
     """The encoder that is asked for, before training, and what suits its kind."""
     from diptych import encoders
+    from diptych.core import Encoder
     from diptych.data import vocabulary
     from diptych.encoders.static import Static, fresh
     from diptych.encoders.tiny import tiny
@@ -142,18 +143,14 @@ def _encoder(
             "is for transformers; static is one mean of one table",
         )
         if given.get("embeddings") == "frozen":
-            raise ValueError(
-                "a static encoder is its embeddings: with --embeddings frozen nothing would learn"
-            )
+            raise ValueError("a static encoder is its embeddings: with --embeddings frozen nothing would learn")
         encoder.embedding.dropout = dropout
     elif isinstance(encoder, Transformer):
         encoder.pooling = given.get("pooling", encoder.pooling)
         encoder.max_tokens = given.get("max_tokens", encoder.max_tokens)
         encoder.freeze(given.get("train_last"), given.get("embeddings", "trained") == "frozen")
     else:
-        raise ValueError(
-            f"{given.get('init', name)} can be evaluated, but not trained: its modules are not known"
-        )
+        raise ValueError(f"{given.get('init', name)} can be evaluated, but not trained: its modules are not known")
     return kind, encoder
 
 
@@ -164,21 +161,31 @@ def _only(options: set[str], given: Mapping[str, Any], why: str) -> None:
 
 def _croppable(data: "TokenStore", crop: "Crop | PaperCrop") -> "tuple[TokenStore, list[str]]":
     """The documents that have two different windows, and what became of the others."""
-    texts = [data[i]["text"] for i in range(len(data))]
-    fits = [i for i, text in enumerate(texts) if crop.fits(text)]
-    by_words = sum(crop.by_words(texts[i]) for i in fits)
-    lost = len(texts) - len(fits)
+    from diptych.core import DataError
+
+    fits: list[int] = []
+    different: set[bytes] = set()
+    by_words = 0
+    for i in range(len(data)):
+        text = data[i]["text"]
+        if crop.fits(text):
+            fits.append(i)
+            by_words += crop.by_words(text)
+            if len(different) < 2:
+                different.add(text.ids.tobytes())
+    if len(different) < 2:
+        raise DataError(
+            f"{len(fits)} of {len(data)} documents can be cropped, and no two of them differ: contrastive "
+            "learning needs at least two different documents, each of two words or more"
+        )
     notes = []
     if by_words:
         notes.append(f"{by_words:,} documents are too short for two sentence crops and are cropped by words")
-    if lost:
+    if len(fits) < len(data):
+        lost = len(data) - len(fits)
         notes.append(f"{lost:,} documents cannot be cropped at all and are left out of training")
-    if len({texts[i].ids.tobytes() for i in fits}) < 2:
-        raise ValueError(
-            f"{len(fits)} of {len(texts)} documents can be cropped, and no two of them differ: contrastive "
-            "learning needs at least two different documents, each of two words or more"
-        )
-    return data.select(fits), notes
+        data = data.select(fits)
+    return data, notes
 
 
 def _steps(given: Mapping[str, Any], kind: Defaults, documents: int, batch: int) -> int:

@@ -103,7 +103,7 @@ def _cut(
     encoder = recipe.model.encoder
     sizes = [encoder.size(seen[v][i]) for v, i in places]
     micros = []
-    for rows in cuts(sizes, machine.tokens, encoder.padded):
+    for rows in cuts(sizes, machine.tokens or encoder.micro, encoder.padded):
         part = [places[r] for r in rows]
         batch = encoder.collate([seen[v][i] for v, i in part])
         batch["key"] = torch.tensor([key[v][i] for v, i in part])

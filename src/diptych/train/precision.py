@@ -16,9 +16,7 @@ def device(name: str) -> torch.device:
     except RuntimeError as error:
         raise ValueError(f"no device is called {name!r}; there are cpu, cuda, cuda:0, ...") from error
     if chosen.type == "cuda" and (chosen.index or 0) >= torch.cuda.device_count():
-        raise ValueError(
-            f"device {name!r} is not there: this machine has {torch.cuda.device_count()} GPUs; try cpu"
-        )
+        raise ValueError(f"device {name!r} is not there: this machine has {torch.cuda.device_count()} GPUs; try cpu")
     return chosen
 
 

@@ -12,9 +12,7 @@ from torch import Tensor, nn
 KEPT = 2  # checkpoints
 
 
-def save(
-    folder: Path, step: int, modules: dict[str, nn.Module], optimiser: torch.optim.Optimizer, extra: dict
-) -> None:
+def save(folder: Path, step: int, modules: dict[str, nn.Module], optimiser: torch.optim.Optimizer, extra: dict) -> None:
     """Writes `step-*.safetensors`: modules, optimiser, the generators' states, and `extra` (JSON).
 
     The older of two earlier checkpoints is removed only after the new one is on the disk.
@@ -29,9 +27,7 @@ def save(
     path = folder / f"step-{step:09d}.safetensors"
     part = path.with_suffix(f".{os.getpid()}.part")
     try:
-        unshared = {
-            k: x.detach().cpu().clone(memory_format=torch.contiguous_format) for k, x in tensors.items()
-        }
+        unshared = {k: x.detach().cpu().clone(memory_format=torch.contiguous_format) for k, x in tensors.items()}
         save_file(unshared, part, metadata={"step": str(step), "extra": json.dumps(extra)})
         with part.open("rb") as file:
             os.fsync(file.fileno())
@@ -61,9 +57,7 @@ def load(folder: Path, modules: dict[str, nn.Module], optimiser: torch.optim.Opt
     return 0, {}
 
 
-def _restore(
-    tensors: dict[str, Tensor], modules: dict[str, nn.Module], optimiser: torch.optim.Optimizer
-) -> None:
+def _restore(tensors: dict[str, Tensor], modules: dict[str, nn.Module], optimiser: torch.optim.Optimizer) -> None:
     for name, module in modules.items():
         module.load_state_dict(_under(f"{name}/", tensors))
     state: dict[int, dict[str, Tensor]] = {}

@@ -1,0 +1,81 @@
+"""Crops, dropout, the untrained encoder and TF-IDF on labelled corpora: the table of docs/benchmarks.md.
+
+    python benchmarks/crops.py --data DIR [--encoder static] [--seeds 3] [--corpora bbc_news,ag_news]
+
+DIR holds the corpora as .jsonl or .jsonl.gz with columns `text` and `label`. Labels are used for k-NN
+only. Lines go to --results as they are made, and what is there is not run again.
+"""
+
+import argparse
+import json
+from pathlib import Path
+
+from arms import Results, knn, mean, paired, trained
+
+from diptych import encoders, recipes
+from diptych.data.documents import read
+from diptych.evaluate.tfidf import TfIdf
+
+CORPORA = ("arxiv_lite", "bbc_news", "iclr2021_papers", "ag_news", "newsgroups20", "stackoverflow_titles")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--data", type=Path, required=True)
+    parser.add_argument("--results", type=Path, default=Path("benchmarks/results/crops.jsonl"))
+    parser.add_argument("--encoder", choices=("static", "tiny"), default="static")
+    parser.add_argument("--seeds", type=int, default=3)
+    parser.add_argument("--corpora", default=",".join(CORPORA))
+    parser.add_argument("--reference", help="a sentence-transformers folder to show beside")
+    parser.add_argument("--json", action="store_true")
+    args = parser.parse_args()
+
+    results = Results(args.results)
+    names = args.corpora.split(",")
+    for name in names:
+        path = next(path for path in sorted(args.data.glob(f"{name}.*")))
+        documents = read(path)
+        results.once({"corpus": name, "arm": "tfidf"}, lambda d=documents: knn(TfIdf().fit(d.texts).encode, d))
+        if args.reference:
+            model = encoders.load(args.reference)
+            key = {"corpus": name, "arm": "reference"}
+            results.once(key, lambda d=documents, m=model: knn(m.encode, d))
+        for seed in range(args.seeds):
+            key = {"corpus": name, "encoder": args.encoder, "seed": seed}
+            results.once(
+                key | {"arm": "untrained"},
+                lambda d=documents, s=seed: knn(recipes.crop(d, encoder=args.encoder, seed=s).model.encoder.encode, d),
+            )
+            for arm in (recipes.crop, recipes.dropout):
+
+                def run(d=documents, s=seed, arm=arm):
+                    encoder, seconds = trained(arm(d, encoder=args.encoder, seed=s))
+                    return {**knn(encoder.encode, d), "seconds": round(seconds, 1), "documents": len(d)}
+
+                results.once(key | {"arm": arm.__name__}, run)
+    if args.json:
+        print(json.dumps({"rows": results.rows}))
+    else:
+        print(table(results, names, args.encoder))
+
+
+def table(results: Results, names: list[str], encoder: str) -> str:
+    """Markdown: k-NN in percent, mean and standard deviation over seeds."""
+    lines = [
+        "| corpus | crops | dropout | untrained | TF-IDF | reference | crops - dropout, 95 % | seconds, crops |",
+        "|---|---|---|---|---|---|---|---|",
+    ]
+    for name in names:
+        found = {
+            arm: results.values("knn", corpus=name, encoder=encoder, arm=arm)
+            for arm in ("crop", "dropout", "untrained")
+        }
+        fixed = [mean(results.values("knn", corpus=name, arm=arm)) for arm in ("tfidf", "reference")]
+        cells = [name, *(mean(found[arm]) for arm in ("crop", "dropout", "untrained")), *fixed]
+        seconds = mean(results.values("seconds", corpus=name, encoder=encoder, arm="crop"))
+        lines.append(f"| {' | '.join([*cells, paired(found['crop'], found['dropout']), seconds])} |")
+    return "\n".join(lines)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,58 @@
+"""`diptych embed`: a corpus to vectors."""
+
+import json as jsonlib
+from pathlib import Path
+
+from cyclopts import App
+
+from diptych import encoders
+from diptych.cli.progress import Counter, note
+from diptych.data.documents import read
+from diptych.embedding import FORMATS
+from diptych.embedding import embed as embed_corpus
+
+app = App(name="embed", help="Turn a corpus into embeddings.")
+
+
+@app.default
+def embed(
+    model: str,
+    corpus: str,
+    *,
+    out: Path,
+    shard: int = 1_000_000,
+    text: bool = False,
+    text_column: str | None = None,
+    json: bool = False,
+) -> None:
+    """Turn a corpus into embeddings, one row per document, in the corpus's order.
+
+    A call that was interrupted goes on where it stopped when it is repeated.
+
+    Parameters
+    ----------
+    model
+        A run, its model/, any sentence-transformers folder, or a hub id.
+    corpus
+        Documents, in any form that `train` reads.
+    out
+        A file ending in .npy, .parquet or .jsonl.
+    shard
+        Documents per file; a larger corpus goes to OUT-00000-of-00003 and so on.
+    text
+        Put the texts beside the vectors (.parquet, .jsonl).
+    text_column
+        Column that holds the text (found, if not given).
+    json
+        Print one JSON object on stdout, and nothing else there.
+    """
+    if out.suffix not in FORMATS:
+        raise ValueError(f"--out ends in {', '.join(FORMATS)}; got {out}")
+    encoder = encoders.load(model)
+    documents = read(corpus, text_column)
+    note(*documents.notes)
+    files = embed_corpus(model, encoder, documents, out, shard=shard, text=text, watch=Counter("embedding"))
+    if json:
+        print(jsonlib.dumps({"files": [str(f) for f in files], "documents": len(documents), "dim": encoder.dim}))
+    else:
+        print("\n".join(map(str, files)))

@@ -1,0 +1,89 @@
+"""Files of text as they come: compressed or not, in whatever encoding."""
+
+import codecs
+import gzip
+import hashlib
+import io
+import os
+import zlib
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TextIO
+
+HEAD = 8192  # bytes in which a file shows what it is
+BLOCK = 1 << 20
+MARKS = [  # the longer ones first: UTF-32's begins with UTF-16's
+    (codecs.BOM_UTF32_LE, "utf-32"),
+    (codecs.BOM_UTF32_BE, "utf-32"),
+    (codecs.BOM_UTF8, "utf-8-sig"),
+    (codecs.BOM_UTF16_LE, "utf-16"),
+    (codecs.BOM_UTF16_BE, "utf-16"),
+]
+
+
+class BinaryFileError(ValueError):
+    """A file that should be text is none."""
+
+
+def below(folder: Path) -> list[Path]:
+    """All files in a folder and the folders in it, sorted, but for hidden ones (`.name`)."""
+    found = []
+    for place, folders, names in os.walk(folder):
+        folders[:] = [name for name in folders if not name.startswith(".")]
+        found += [Path(place, name) for name in names if not name.startswith(".")]
+    return sorted(found, key=lambda file: file.relative_to(folder).parts)
+
+
+def digest(files: Iterable[Path], root: Path) -> str:
+    """A hash of the files' names below `root` and of their bytes. Files that cannot be read count as such."""
+    whole = hashlib.blake2b(digest_size=16)
+    for file in files:
+        one = hashlib.blake2b(digest_size=16)
+        try:
+            with open(file, "rb") as raw:
+                while block := raw.read(BLOCK):
+                    one.update(block)
+        except OSError as error:
+            if file == root:
+                raise
+            one.update(repr(error.errno).encode())
+        name = os.fsencode(file.relative_to(root))
+        whole.update(len(name).to_bytes(8, "little") + name + one.digest())
+    return whole.hexdigest()
+
+
+@contextmanager
+def whole_gzip(path: Path) -> Iterator[None]:
+    """Names the file when it turns out to be damaged while it is decompressed."""
+    try:
+        yield
+    except (EOFError, zlib.error, gzip.BadGzipFile) as error:
+        raise ValueError(f"{path} is not a whole gzip file ({error}); was it copied completely?") from error
+
+
+@contextmanager
+def opened(path: Path, newline: str | None = None) -> Iterator[TextIO]:
+    """The text of a file, decompressed if its name ends in .gz.
+
+    It is UTF-8 unless a byte order mark says UTF-16 or UTF-32. Bytes that are not UTF-8 come as lone
+    surrogates (`surrogateescape`), so that they can be counted. `newline` is that of `open`.
+
+    Raises BinaryFileError if it is no text, ValueError for a damaged .gz, OSError if it cannot be read.
+    """
+    with whole_gzip(path):
+        raw: io.BufferedReader | gzip.GzipFile
+        raw = gzip.open(path, "rb") if path.suffix == ".gz" else open(path, "rb")  # noqa: SIM115
+        with raw:
+            encoding = _encoding(path, raw.peek(HEAD)[:HEAD])
+            errors = "surrogateescape" if encoding.startswith("utf-8") else "replace"
+            yield io.TextIOWrapper(raw, encoding, errors, newline)
+
+
+def _encoding(path: Path, head: bytes) -> str:
+    for mark, encoding in MARKS:
+        if head.startswith(mark):
+            return encoding
+    if b"\0" in head:
+        raise BinaryFileError(f"{path} is a binary file (it holds zero bytes); text is expected")
+    return "utf-8"

@@ -1,0 +1,264 @@
+"""What a path or a hub id stands for: text files, a table, or a data set of the hub."""
+
+import itertools
+import re
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any, Protocol
+
+from diptych.data import columns, tables
+from diptych.data.columns import Columns, Row
+from diptych.data.corpus import Pair
+from diptych.data.files import BinaryFileError, below, digest, opened
+from diptych.data.tally import Tally
+
+FORMATS = {
+    ".txt": "text",
+    ".md": "text",
+    ".jsonl": "json",
+    ".ndjson": "json",
+    ".json": "json",
+    ".csv": "csv",
+    ".tsv": "csv",
+    ".parquet": "parquet",
+}
+READERS = {"json": tables.json_lines, "csv": tables.delimited, "parquet": tables.parquet}
+SAMPLE, CHARACTERS = 1000, 1 << 24  # rows and characters from which columns are understood
+LINES = 50  # a text file whose blank lines are further apart on average has one document per line
+
+Rows = Callable[[Tally, Sequence[str] | None], Iterable[Row]]
+
+
+class Source(Protocol):
+    """Documents that can be read. `digest` changes when they do."""
+
+    name: str
+    digest: str
+
+    def pairs(self, text: str | None, label: str | None, tally: Tally) -> tuple[str, Iterable[Pair]]:
+        """How they were understood, given names of columns, and texts with labels."""
+        ...
+
+
+def find(path: str | Path) -> Source:
+    """The source at a path; a hub id if there is no such path and its name looks like one.
+
+    Raises FileNotFoundError if there is neither, ValueError if the format is not known.
+    """
+    place = Path(path).expanduser()
+    if not place.exists():
+        return _hub(str(path), place)
+    name = place.name or place.resolve().name
+    if not place.is_dir():
+        if (format := _format(place)) is None:
+            raise ValueError(f"{path} is of no known format; these are: {_known()}, and each of them with .gz")
+        return _files(name, format, [place], place)
+    files = below(place)
+    if {"dataset_dict.json", "state.json"} & {file.name for file in files if file.parent == place}:
+        return _saved(name, place, files)
+    return _folder(name, files, place)
+
+
+def _format(file: Path) -> str | None:
+    suffix = Path(file.stem).suffix if file.suffix == ".gz" else file.suffix
+    return FORMATS.get(suffix.lower())
+
+
+def _known() -> str:
+    return ", ".join(FORMATS)
+
+
+def _files(name: str, format: str, files: list[Path], root: Path, others: Sequence[Path] = ()) -> Source:
+    content = digest(files, root)
+    if format != "text":
+        return Table(name, content, partial(_chained, READERS[format], files), others)
+    return Texts(name, content, files, others) if root.is_dir() else Lines(name, content, root)
+
+
+def _folder(name: str, files: list[Path], root: Path) -> Source:
+    """The files of the format that has the most bytes; the other files are not read."""
+    sizes: dict[str, int] = {}
+    for file in files:
+        if (format := _format(file)) and file.exists():
+            sizes[format] = sizes.get(format, 0) + file.stat().st_size
+    if not sizes:
+        raise ValueError(
+            f"there is no document in {root}: none of its {len(files)} files is {_known()} or one of them with .gz"
+        )
+    main = max(sizes, key=sizes.__getitem__)
+    chosen = [file for file in files if _format(file) == main]
+    return _files(name, main, chosen, root, [file for file in files if _format(file) != main])
+
+
+def _unread(others: Sequence[Path], tally: Tally) -> None:
+    suffixes = sorted({file.suffix or file.name for file in others})
+    tally.add("file", f"not read, of another format ({', '.join(suffixes[:10])})", len(others))
+
+
+# ---------------------------------------------------------------- text
+
+
+@dataclass
+class Texts:
+    """Files of text, each a document."""
+
+    name: str
+    digest: str
+    files: Sequence[Path]
+    others: Sequence[Path]
+
+    def pairs(self, text: str | None, label: str | None, tally: Tally) -> tuple[str, Iterable[Pair]]:
+        _no_columns(self.name, text, label)
+        return "a document is a file", self._pairs(tally)
+
+    def _pairs(self, tally: Tally) -> Iterator[Pair]:
+        for path in self.files:
+            try:
+                with opened(path) as file:
+                    yield file.read(), None
+            except BinaryFileError:
+                tally.add("file", "skipped: binary, not text")
+            except OSError:
+                tally.add("file", "skipped: cannot be read")
+        _unread(self.others, tally)
+
+
+@dataclass
+class Lines:
+    """A file of text, with a document per line or between blank lines."""
+
+    name: str
+    digest: str
+    path: Path
+
+    def pairs(self, text: str | None, label: str | None, tally: Tally) -> tuple[str, Iterable[Pair]]:
+        _no_columns(self.name, text, label)
+        if _has_paragraphs(self.path):
+            return "a document ends at a blank line", self._paragraphs()
+        return "a document is a line", self._lines()
+
+    def _lines(self) -> Iterator[Pair]:
+        with opened(self.path) as file:
+            for line in file:
+                if not line.isspace():
+                    yield line.rstrip("\n"), None
+
+    def _paragraphs(self) -> Iterator[Pair]:
+        with opened(self.path) as file:
+            for blank, lines in itertools.groupby(file, str.isspace):
+                if not blank:
+                    yield "".join(lines).rstrip("\n"), None
+
+
+def _has_paragraphs(path: Path) -> bool:
+    with opened(path) as file:
+        runs = [sum(1 for _ in lines) for blank, lines in itertools.groupby(file, str.isspace) if not blank]
+    return len(runs) > 1 and sum(runs) <= LINES * len(runs)
+
+
+def _no_columns(name: str, text: str | None, label: str | None) -> None:
+    if asked := text or label:
+        raise ValueError(f"{name} is plain text and has no columns; got the column {asked!r}")
+
+
+# ---------------------------------------------------------------- tables
+
+
+@dataclass
+class Table:
+    """Rows with named columns. They are read twice: a few for their columns, then all."""
+
+    name: str
+    digest: str
+    rows: Rows
+    others: Sequence[Path] = ()
+
+    def pairs(self, text: str | None, label: str | None, tally: Tally) -> tuple[str, Iterable[Pair]]:
+        sample = _sample(self.rows(Tally(), None))
+        if not sample:
+            raise ValueError(f"there is no document in {self.name}: it has no rows")
+        try:
+            found = columns.find(sample, text, label)
+        except ValueError as error:
+            raise ValueError(f"{self.name}: {error}") from None
+        return _described(found), self._pairs(found, tally)
+
+    def _pairs(self, found: Columns, tally: Tally) -> Iterator[Pair]:
+        for number, row in enumerate(self.rows(tally, found.used), 1):
+            text = row.get(found.text)
+            if text is not None and text == text and not isinstance(text, str):
+                raise ValueError(
+                    f"{self.name}: column {found.text!r} is to hold text, but in row {number} it holds "
+                    f"{tables.excerpt(repr(text))} ({type(text).__name__}); --text-column names another"
+                )
+            yield text if isinstance(text, str) else None, found.label_in(row)
+        _unread(self.others, tally)
+
+
+def _chained(
+    reader: Callable[[Path, Tally, Sequence[str] | None], Iterator[Row]],
+    files: Sequence[Path],
+    tally: Tally,
+    used: Sequence[str] | None,
+) -> Iterator[Row]:
+    for file in files:
+        yield from reader(file, tally, used)
+
+
+def _sample(rows: Iterable[Row]) -> list[Row]:
+    sample: list[Row] = []
+    characters = 0
+    for row in itertools.islice(rows, SAMPLE):
+        sample.append(row)
+        characters += sum(len(value) for value in row.values() if isinstance(value, str | bytes))
+        if characters > CHARACTERS:
+            break
+    return sample
+
+
+def _described(found: Columns) -> str:
+    text = f"text in column {found.text!r}"
+    if found.label is None:
+        return f"{text}, no labels"
+    named = f", named by {found.name!r}" if found.name else ""
+    return f"{text}, labels in {found.label!r}{named}"
+
+
+# ---------------------------------------------------------------- Hugging Face
+
+
+def _hub(name: str, place: Path) -> Source:
+    if not re.fullmatch(r"[\w-][\w.-]*/[\w-][\w.-]*", name) or _format(place) or place.parent.exists():
+        raise FileNotFoundError(f"there is no file or folder {name}")
+    datasets = _datasets(f"{name} is no path here; as a hub id")
+    try:
+        loaded = datasets.load_dataset(name)
+    except Exception as error:
+        raise FileNotFoundError(
+            f"there is no file or folder {name}, and the hub gave no data set of that name: "
+            f"{type(error).__name__}: {error}"
+        ) from error
+    splits = list(loaded.values())
+    content = " ".join(split._fingerprint for split in splits)
+    return Table(name, content, lambda tally, used: _splits(splits, used))
+
+
+def _saved(name: str, place: Path, files: list[Path]) -> Source:
+    datasets = _datasets(f"{place} is a folder of Hugging Face datasets: it")
+    loaded = datasets.load_from_disk(str(place))
+    splits = list(loaded.values()) if isinstance(loaded, dict) else [loaded]
+    return Table(name, digest(files, place), lambda tally, used: _splits(splits, used))
+
+
+def _splits(splits: Sequence[Any], used: Sequence[str] | None) -> Iterator[Row]:
+    return itertools.chain.from_iterable(tables.hugging_face(split, used) for split in splits)
+
+
+def _datasets(why: str) -> Any:
+    try:
+        import datasets
+    except ImportError:
+        raise ImportError(f"{why} needs the package datasets: pip install 'diptych[hub]'") from None
+    return datasets

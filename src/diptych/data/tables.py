@@ -1,0 +1,153 @@
+"""Tables as rows: JSON lines, CSV, Parquet, and datasets of Hugging Face."""
+
+import csv
+import gzip
+import itertools
+import json
+import re
+import shutil
+import sys
+import tempfile
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, BinaryIO
+
+from diptych.data.columns import Row
+from diptych.data.files import opened, whole_gzip
+from diptych.data.tally import Tally
+
+TOGETHER = 256  # rows that are decoded at once
+WIDE = 64  # characters; a longer field is no column's name
+
+
+def json_lines(path: Path, tally: Tally, columns: Sequence[str] | None) -> Iterator[Row]:
+    """One object per line; a .json file may also be one array of objects.
+
+    Raises ValueError that names the file, the line and what is there, if it is no JSON object.
+    """
+    with opened(path, newline="\n") as file:
+        if ".json" in path.suffixes[-2:] and (first := file.read(1)):
+            if first == "[":
+                yield from _array(path, first + file.read())
+                return
+            lines = itertools.chain([first + file.readline()], file)
+        else:
+            lines = itertools.chain(file)
+        for number, line in enumerate(lines, 1):
+            if line.strip():
+                yield _object(f"{path}, line {number}", line)
+
+
+def _object(where: str, line: str) -> Row:
+    try:
+        row = json.loads(line)
+    except (ValueError, RecursionError) as error:
+        raise ValueError(f"{where} is not JSON ({_reason(error)}): {excerpt(line)}") from None
+    if not isinstance(row, dict):
+        raise ValueError(f'{where} is not a JSON object, like {{"text": ...}}, but: {excerpt(line)}')
+    return row
+
+
+def _array(path: Path, text: str) -> Iterator[Row]:
+    try:
+        rows = json.loads(text)
+    except (ValueError, RecursionError) as error:
+        line = getattr(error, "lineno", 1)
+        there = text.splitlines()[line - 1]
+        raise ValueError(f"{path}, line {line} is not JSON ({_reason(error)}): {excerpt(there)}") from None
+    for number, row in enumerate(rows, 1):
+        if not isinstance(row, dict):
+            raise ValueError(f"{path}, element {number} is not a JSON object, but: {excerpt(repr(row))}")
+        yield row
+
+
+def _reason(error: Exception) -> str:
+    return getattr(error, "msg", None) or str(error)
+
+
+def excerpt(text: str) -> str:
+    """The start of a text, on one line and printable."""
+    short = text.strip()[:80].encode("utf-8", "replace").decode()
+    return ascii(short) if not short.isprintable() else short
+
+
+def delimited(path: Path, tally: Tally, columns: Sequence[str] | None) -> Iterator[Row]:
+    """Rows of a .csv or .tsv file by the names in its first row.
+
+    A .csv file may use semicolons or tabs. A file whose first row is no header (a field is a number or
+    longer than 64 characters) has the columns "1", "2", ...; missing fields are null.
+    """
+    csv.field_size_limit(min(sys.maxsize, 2**31 - 1))
+    with opened(path, newline="") as file:
+        lines = iter(file)
+        first = next(lines, "")
+        tab = ".tsv" in path.suffixes[-2:]
+        reader = csv.reader(itertools.chain([first], lines), delimiter="\t" if tab else _delimiter(first))
+        try:
+            yield from _rows(reader, tally)
+        except csv.Error as error:
+            raise ValueError(f"{path}, line {reader.line_num} is not CSV: {error}") from None
+
+
+def _rows(reader: Iterator[list[str]], tally: Tally) -> Iterator[Row]:
+    first = next(reader, [])
+    if _is_header(first):
+        header = first
+    else:
+        header = [str(i) for i in range(1, len(first) + 1)]
+        tally.add("header", "missing: columns are called " + ", ".join(header))
+        yield dict(zip(header, first, strict=True))
+    for fields in reader:
+        if len(fields) != len(header) and fields:
+            tally.add("row", "with more or fewer fields than the header; kept if the text is there")
+        if fields:
+            yield dict(zip(header, fields, strict=False))
+
+
+def _delimiter(line: str) -> str:
+    return max(",;\t", key=re.sub(r'"[^"]*"', "", line).count)
+
+
+def _is_header(fields: Sequence[str]) -> bool:
+    return not any(len(x) > WIDE or re.fullmatch(r"\s*[-+]?\d+(\.\d*)?\s*", x) for x in fields)
+
+
+def parquet(path: Path, tally: Tally, columns: Sequence[str] | None) -> Iterator[Row]:
+    """Rows of a Parquet file. Raises ValueError if it is none."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    with _seekable(path) as file:
+        try:
+            table = pq.ParquetFile(file)
+            for batch in table.iter_batches(TOGETHER, columns=columns):
+                yield from batch.to_pylist()
+        except pa.ArrowException as error:
+            raise ValueError(f"{path} is not a Parquet file that can be read: {error}") from error
+
+
+@contextmanager
+def _seekable(path: Path) -> Iterator[BinaryIO]:
+    if path.suffix != ".gz":
+        with open(path, "rb") as file:
+            yield file
+        return
+    with tempfile.TemporaryFile() as whole:
+        with whole_gzip(path), gzip.open(path, "rb") as packed:
+            shutil.copyfileobj(packed, whole)
+        whole.seek(0)
+        yield whole
+
+
+def hugging_face(dataset: Any, columns: Sequence[str] | None) -> Iterator[Row]:
+    """Rows of a `datasets.Dataset`, with the names of classes in place of their numbers."""
+    kinds = {k: x for k, x in dataset.features.items() if columns is None or k in columns}
+    plain = [k for k, x in kinds.items() if type(x).__name__ in ("Value", "ClassLabel")]
+    names = {k: kinds[k].names for k in plain if type(kinds[k]).__name__ == "ClassLabel"}
+    for part in dataset.select_columns(plain).with_format(None).iter(TOGETHER):
+        for values in zip(*(part[k] for k in plain), strict=True):
+            row = dict(zip(plain, values, strict=True))
+            for k, classes in names.items():
+                row[k] = None if row[k] is None or row[k] < 0 else classes[row[k]]
+            yield row

@@ -1,0 +1,142 @@
+"""A corpus to embeddings on disk: in parts that survive an interruption, and from these to files."""
+
+import hashlib
+import json
+import shutil
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from jaxtyping import Float
+
+from diptych.core import Encoder
+from diptych.data.documents import Documents
+from diptych.encoders.folder import locate
+from diptych.runs import whole, write_json
+
+PART = 8192  # documents that are embedded between two writes
+FORMATS = (".npy", ".parquet", ".jsonl")
+
+
+def fingerprint(model: str | Path) -> str:
+    """A hash of the files of a model's folder."""
+    digest, folder = hashlib.blake2b(digest_size=16), locate(model)
+    for path in sorted(p for p in folder.rglob("*") if p.is_file() and p.suffix in (".json", ".safetensors", ".txt")):
+        digest.update(str(path.relative_to(folder)).encode())
+        with path.open("rb") as file:
+            while block := file.read(1 << 22):
+                digest.update(block)
+    return digest.hexdigest()
+
+
+def parts(
+    encoder: Encoder,
+    documents: Documents,
+    folder: Path,
+    watch: Callable[[int, int], None] = lambda done, of: None,
+) -> list[Path]:
+    """Embeds documents into `folder/00000.npy`, ...; float32, PART rows each. Those there are kept."""
+    folder.mkdir(parents=True, exist_ok=True)
+    made = []
+    for number, start in enumerate(range(0, len(documents), PART)):
+        path = folder / f"{number:05}.npy"
+        if not path.exists():
+            with whole(path) as part:
+                np.save(part, encoder.encode(documents.texts[start : start + PART]))
+        made.append(path)
+        watch(min(start + PART, len(documents)), len(documents))
+    return made
+
+
+def embed(
+    model: str | Path,
+    encoder: Encoder,
+    documents: Documents,
+    out: Path,
+    *,
+    shard: int = 1_000_000,
+    text: bool = False,
+    watch: Callable[[int, int], None] = lambda done, of: None,
+) -> list[Path]:
+    """Writes the embeddings of a corpus to `out` (.npy, .parquet or .jsonl), in the order of its documents.
+
+    More than `shard` documents go to OUT-00000-of-00003 and so on. An interrupted call goes on where it
+    stopped when it is repeated. With `text`, parquet and jsonl hold the texts beside the vectors.
+
+    Raises ValueError for another ending, or if the parts left in `OUT.parts` are of another model or corpus.
+    """
+    if out.suffix not in FORMATS:
+        raise ValueError(f"--out ends in {', '.join(FORMATS)}; got {out}")
+    if shard < 1:
+        raise ValueError(f"--shard is a number of documents, 1 or more; got {shard}")
+    scratch = out.with_name(f"{out.name}.parts")
+    _same_job(scratch, {"model": fingerprint(model), "corpus": documents.fingerprint})
+    made = parts(encoder, documents, scratch, watch)
+    count = -(-len(documents) // shard)
+    written = []
+    for number in range(count):
+        path = out if count == 1 else out.with_stem(f"{out.stem}-{number:05}-of-{count:05}")
+        rows = range(number * shard, min(len(documents), (number + 1) * shard))
+        with whole(path) as part:
+            _write(part, rows, made, encoder.dim, documents.texts if text else None)
+        written.append(path)
+    shutil.rmtree(scratch)
+    return written
+
+
+def _same_job(scratch: Path, job: dict[str, str]) -> None:
+    told = scratch / "job.json"
+    if told.exists() and json.loads(told.read_text()) != job:
+        raise ValueError(f"{scratch} holds the parts of another model or corpus; remove it, or choose another --out")
+    write_json(told, job)
+
+
+def _blocks(rows: range, made: Sequence[Path]) -> Iterator[tuple[range, Float[np.ndarray, "n d"]]]:
+    """The embeddings of consecutive documents, a part at a time."""
+    start = rows.start
+    while start < rows.stop:
+        number, offset = divmod(start, PART)
+        end = min(rows.stop, (number + 1) * PART)
+        yield range(start, end), np.load(made[number], mmap_mode="r")[offset : offset + end - start]
+        start = end
+
+
+def _write(path: Path, rows: range, made: Sequence[Path], dim: int, texts: Sequence[str] | None) -> None:
+    blocks = _blocks(rows, made)
+    if path.suffix == ".npy":
+        table = np.lib.format.open_memmap(path, "w+", np.float32, (len(rows), dim))
+        for place, vectors in blocks:
+            table[place.start - rows.start : place.stop - rows.start] = vectors
+        table.flush()
+    elif path.suffix == ".jsonl":
+        with path.open("w") as file:
+            for place, vectors in blocks:
+                for i, vector in zip(place, vectors, strict=True):
+                    told: dict[str, Any] = {"document": i, "embedding": vector.tolist()}
+                    file.write(json.dumps(told | ({"text": texts[i]} if texts else {})) + "\n")
+    else:
+        _write_parquet(path, blocks, dim, texts)
+
+
+def _write_parquet(
+    path: Path,
+    blocks: Iterator[tuple[range, Float[np.ndarray, "n d"]]],
+    dim: int,
+    texts: Sequence[str] | None,
+) -> None:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    columns = [("document", pa.int64()), *([("text", pa.large_string())] if texts else [])]
+    schema = pa.schema([*columns, ("embedding", pa.list_(pa.float32(), dim))])
+    with pq.ParquetWriter(path, schema) as writer:
+        for place, vectors in blocks:
+            flat = pa.array(np.ascontiguousarray(vectors).reshape(-1))
+            table = {
+                "document": pa.array(list(place)),
+                "embedding": pa.FixedSizeListArray.from_arrays(flat, dim),
+            }
+            if texts:
+                table["text"] = pa.array(texts[place.start : place.stop], pa.large_string())
+            writer.write_table(pa.table([table[name] for name in schema.names], schema=schema))

@@ -1,0 +1,47 @@
+"""An index for search: embeddings of a corpus, kept in the cache. Search is exact."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from jaxtyping import Float, Int
+
+from diptych import embedding
+from diptych.core import Encoder
+from diptych.data import cache
+from diptych.data.documents import Documents
+from diptych.encoders import load
+
+
+@dataclass(frozen=True)
+class Index:
+    """Cosine similarity to every document of a corpus."""
+
+    encoder: Encoder
+    parts: list[Path]
+    documents: int
+
+    @staticmethod
+    def of(
+        model: str | Path, documents: Documents, watch: Callable[[int, int], None] = lambda done, of: None
+    ) -> "Index":
+        """The index of a corpus under a model; embeds it if that has not been done before."""
+        encoder = load(model)
+        name = cache.key(embedding.fingerprint(model), documents.fingerprint)
+        folder = cache.folder() / "index" / name
+        return Index(encoder, embedding.parts(encoder, documents, folder, watch), len(documents))
+
+    def nearest(self, query: str, k: int) -> tuple[Int[np.ndarray, " k"], Float[np.ndarray, " k"]]:
+        """The numbers of the k nearest documents and their cosines, nearest first; ties by number."""
+        vector = self.encoder.encode([query])[0]
+        cosines = np.concatenate([_cosines(np.load(part, mmap_mode="r"), vector) for part in self.parts])
+        k = min(k, len(cosines))
+        best = np.argpartition(-cosines, k - 1)[:k]
+        best = best[np.lexsort((best, -cosines[best]))]
+        return best, cosines[best]
+
+
+def _cosines(rows: Float[np.ndarray, "n d"], vector: Float[np.ndarray, " d"]) -> Float[np.ndarray, " n"]:
+    lengths = np.linalg.norm(rows, axis=1) * np.linalg.norm(vector)
+    return rows @ vector / np.maximum(lengths, 1e-12)

@@ -1,0 +1,80 @@
+"""What a page is written from: plain data, filled in by a caller. Nothing here reads a disk or a model."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from jaxtyping import Float
+
+Table = Mapping[str, Mapping[str, float | None] | None]  # [row][metric]; None where there is none
+
+
+@dataclass(frozen=True)
+class Cost:
+    """What a run took; None where it is not known."""
+
+    seconds: float | None = None  # of training
+    tokens: int | None = None  # seen in training
+    documents: int | None = None
+    parameters: int | None = None
+    machine: str = ""  # "2 cores of an AMD EPYC 9B14, fp32"
+
+
+@dataclass(frozen=True)
+class Card:
+    """One run. Everything but the name may be missing.
+
+    The row "model" of `scores` is the run's own; other rows are what it is compared with. `errors` are
+    standard errors. `paired[metric][row]` is the model less that row on the same items, as a mapping with
+    `difference`, `low` and `high` (a 95 % interval).
+    """
+
+    name: str
+    recipe: str = ""  # "diptych.recipes.crop:crop"
+    arguments: Mapping[str, Any] = field(default_factory=dict)
+    views: Sequence[Mapping[str, str]] = ()  # role, column, transform, perturb, by
+    objective: str = ""
+    paper: str = ""  # "arXiv:2508.03453"
+    scores: Table = field(default_factory=dict)
+    errors: Table = field(default_factory=dict)
+    paired: Mapping[str, Mapping[str, Mapping[str, float]]] = field(default_factory=dict)
+    judged: Mapping[str, int] = field(default_factory=dict)  # documents, labelled, classes, test, pairs
+    history: Sequence[Mapping[str, float]] = ()  # the lines of metrics.jsonl
+    cost: Cost = Cost()
+    seed: int = 0
+    versions: Mapping[str, str] = field(default_factory=dict)
+    commit: str = ""
+    fingerprint: str = ""
+    model: str = "model"  # what to give to SentenceTransformer
+    notes: Sequence[str] = ()
+
+    @property
+    def method(self) -> str:
+        """The recipe's short name: what follows the colon of its import path."""
+        return self.recipe.rpartition(":")[2]
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """Some documents and where they lie: float32 [n, d] after training, and before it where known."""
+
+    texts: Sequence[str]
+    after: Float[np.ndarray, "n d"]
+    before: Float[np.ndarray, "n e"] | None = None
+    labels: Sequence[str | None] | None = None
+
+    def __post_init__(self) -> None:
+        for name in ("after", "before", "labels"):
+            given = getattr(self, name)
+            if given is not None and len(given) != len(self.texts):
+                raise ValueError(f"Evidence.{name} has {len(given)} rows for {len(self.texts)} texts")
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """Runs side by side. `baseline` names one of the groups that `spread.grouped` makes of them."""
+
+    name: str
+    cards: Sequence[Card]
+    baseline: str | None = None

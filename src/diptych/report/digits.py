@@ -1,0 +1,55 @@
+"""Numbers as a person writes them."""
+
+import math
+from typing import Any, TypeGuard
+
+NONE = "–"
+
+
+def known(x: Any) -> TypeGuard[float]:
+    """Whether there is a finite number."""
+    return isinstance(x, int | float) and math.isfinite(x)
+
+
+def score(x: float | None, signed: bool = False) -> str:
+    """Three decimals: 0.781, −3.214; with `signed`, +0.012."""
+    if not known(x):
+        return NONE
+    sign = "−" if x < 0 else "+" if signed else ""
+    return f"{sign}{abs(x):.3f}"
+
+
+def with_error(x: float | None, error: float | None) -> str:
+    return f"{score(x)} ± {score(error)}" if known(x) and known(error) else score(x)
+
+
+def count(x: float | None) -> str:
+    """Exact up to 99,999, then 1.2 million."""
+    if not known(x):
+        return NONE
+    for size, name in ((1e9, "billion"), (1e6, "million")):
+        if abs(x) >= size:
+            return f"{x / size:.3g} {name}"
+    return f"{x:,.0f}"
+
+
+def duration(seconds: float | None) -> str:
+    """45 s, 2 min 5 s, 3 h 12 min."""
+    if not known(seconds):
+        return NONE
+    if seconds < 10:
+        return f"{seconds:.1f} s"
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    if hours:
+        return f"{hours} h {minutes} min"
+    return f"{minutes} min {rest} s" if minutes else f"{rest} s"
+
+
+def plain(x: Any) -> str:
+    """Any value of a call or of a line of metrics."""
+    if isinstance(x, bool) or x is None:
+        return {True: "yes", False: "no", None: NONE}[x]
+    if isinstance(x, float):
+        return f"{x:.4g}".replace("-", "−") if math.isfinite(x) else NONE
+    return f"{x:,}" if isinstance(x, int) and abs(x) >= 10_000 else str(x)

@@ -1,0 +1,79 @@
+"""Nearest neighbours before and after, for a few documents."""
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from jaxtyping import Float
+
+from diptych.report.card import Evidence
+from diptych.report.snippet import snippet
+
+EXAMPLES, NEAREST = 6, 3
+
+
+@dataclass(frozen=True)
+class Neighbour:
+    """`agrees` says whether it has the query's label; None where one of them has none."""
+
+    text: str
+    label: str | None
+    cosine: float
+    agrees: bool | None
+
+
+@dataclass(frozen=True)
+class Example:
+    """A document, and `nearest[title]` in each space."""
+
+    text: str
+    label: str | None
+    nearest: dict[str, list[Neighbour]]
+
+
+def examples(evidence: Evidence, many: int = EXAMPLES, seed: int = 0) -> list[Example]:
+    """Documents drawn at random, of different labels as far as there are, with their nearest by cosine.
+
+    The draw knows nothing of how good their neighbours are.
+    """
+    if len(evidence.texts) <= NEAREST:
+        return []
+    rows = drawn(evidence.labels or [None] * len(evidence.texts), many, seed)
+    spaces = {} if evidence.before is None else {"Before": evidence.before}
+    spaces["After"] = evidence.after
+    found = {title: _nearest(evidence, x, rows) for title, x in spaces.items()}
+    labels = evidence.labels or [None] * len(evidence.texts)
+    return [
+        Example(snippet(evidence.texts[row], 220), labels[row], {title: found[title][i] for title in spaces})
+        for i, row in enumerate(rows)
+    ]
+
+
+def drawn(labels: Sequence[str | None], many: int, seed: int) -> list[int]:
+    """Rows in random order, the most frequent labels first, one row of each label before a second of any."""
+    counts, taken = Counter(labels), Counter[str | None]()
+    turns = []
+    for row in np.random.default_rng(seed).permutation(len(labels)).tolist():
+        label = labels[row]
+        turns.append((taken[label], label is None, -counts[label], len(turns), row))
+        taken[label] += 1
+    return [row for *_, row in sorted(turns)[:many]]
+
+
+def _nearest(evidence: Evidence, x: Float[np.ndarray, "n d"], rows: list[int]) -> list[list[Neighbour]]:
+    from diptych.measure.neighbours import neighbours
+
+    x = np.asarray(x, np.float32)
+    index, distance = neighbours(x[rows], x, NEAREST + 1, cosine=True)
+    told = []
+    for row, near, far in zip(rows, index.tolist(), distance.tolist(), strict=True):
+        others = [(i, 1 - d * d / 2) for i, d in zip(near, far, strict=True) if i != row][:NEAREST]
+        told.append([_neighbour(evidence, row, i, cosine) for i, cosine in others])
+    return told
+
+
+def _neighbour(evidence: Evidence, row: int, i: int, cosine: float) -> Neighbour:
+    label, own = (evidence.labels[i], evidence.labels[row]) if evidence.labels else (None, None)
+    agrees = None if label is None or own is None else label == own
+    return Neighbour(snippet(evidence.texts[i]), label, cosine, agrees)

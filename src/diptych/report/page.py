@@ -1,0 +1,307 @@
+"""Numbers to one self-contained page: nothing is loaded from elsewhere, and every string is escaped.
+
+The same input gives the same bytes.
+"""
+
+import base64
+import functools
+import hashlib
+import json
+import re
+import shlex
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from markupsafe import Markup, escape
+
+from diptych.report import digits
+from diptych.report.atlas import COLOURS, SIZE, Atlas, atlas, sample
+from diptych.report.card import Card, Comparison, Cost, Evidence
+from diptych.report.examples import examples
+from diptych.report.metrics import metric, present, row_name, value
+from diptych.report.plots import Bar, Plot, bars, curves, plot
+from diptych.report.snippet import snippet
+from diptych.report.spread import Difference, Spread, difference, grouped, spread
+from diptych.report.table import best_rows
+from diptych.report.verdict import headline_metric, listed, sentence, verdicts
+from diptych.runs import whole
+
+if TYPE_CHECKING:
+    import jinja2
+
+TEMPLATES = Path(__file__).parent / "templates"
+CURVES = {"loss": "Loss", "alignment": "Alignment", "uniformity": "Uniformity"}
+
+
+def write(path: Path, text: str) -> None:
+    """Writes a page, whole or not at all; what UTF-8 cannot hold becomes a question mark."""
+    with whole(path) as part:
+        part.write_bytes(text.encode("utf-8", "replace"))
+
+
+def page(card: Card, evidence: Evidence | None = None, seed: int = 0) -> str:
+    """A run as an HTML page. What is not known is left out.
+
+    With evidence of 3,000 documents (more are sampled), the maps take some seconds each.
+    """
+    names = present([card.scores])
+    headline = headline_metric(card)
+    shown = sample(evidence, seed=seed) if evidence else None
+    found = atlas(shown, seed) if shown else None
+    return _render(
+        "run.html",
+        title=card.name,
+        kind=f"{card.method} run" if card.method else "run",
+        card=card,
+        sentence=sentence(card),
+        figures=_figures(card, headline),
+        metrics=names,
+        headline=headline,
+        verdicts=verdicts(card, headline) if headline else [],
+        bars={name: _bars(card, name) for name in names},
+        best={name: best_rows(card.scores, name) for name in names},
+        plots=_plots([("", 0, card)]),
+        steps=max((line.get("step", 0) for line in card.history), default=0),
+        examples=examples(shown, seed=seed) if shown else [],
+        labelled=bool(shown and shown.labels),
+        costs=_costs(card),
+        judged=_judged(card),
+        provenance=_provenance(card),
+        atlas=found,
+        **(_drawn(found, shown) if found and shown else {}),
+    )
+
+
+def comparison(compared: Comparison) -> str:
+    """Runs side by side as an HTML page. Raises ValueError if there are none, or no such baseline."""
+    groups = grouped(compared.cards)
+    if not groups:
+        raise ValueError("a comparison needs at least one run")
+    baseline = compared.baseline or next(iter(groups))
+    if baseline not in groups:
+        raise ValueError(f"no group of runs is called {baseline!r}; there are {', '.join(groups)}")
+    names = present([card.scores for card in compared.cards])
+    means: dict[str, dict[str, Spread | None]] = {
+        group: {name: spread(cards, "model", name) for name in names} for group, cards in groups.items()
+    }
+    table = {group: {m: s.mean if s else None for m, s in row.items()} for group, row in means.items()}
+    told = [(group, i % COLOURS + 1, card) for i, group in enumerate(groups) for card in groups[group]]
+    return _render(
+        "compare.html",
+        title=compared.name,
+        kind="comparison",
+        groups=groups,
+        baseline=baseline,
+        metrics=names,
+        means=means,
+        references=_references(compared.cards, names),
+        best={name: best_rows(table, name) for name in names},
+        strips={name: _strip(means, name) for name in names},
+        differences=_differences(groups, baseline, names),
+        plots=_plots(told),
+        corpora=len({card.fingerprint for card in compared.cards}),
+        seeds=max(len({card.seed for card in cards}) for cards in groups.values()),
+        sentence=_compared(table, names),
+    )
+
+
+# ---------------------------------------------------------------- parts of a run's page
+
+
+def _figures(card: Card, headline: str | None) -> list[tuple[str, str, str]]:
+    """The key numbers: name, number, and what follows it in small."""
+    cost, found = card.cost, []
+    if headline:
+        error = value(card.errors, "model", headline)
+        told = f"± {digits.score(error)}" if error is not None else ""
+        found.append((metric(headline).name, digits.score(value(card.scores, "model", headline)), told))
+    documents = cost.documents or card.judged.get("documents")
+    found += [("Documents", digits.count(documents), "")] if documents else []
+    found += [("Training", digits.duration(cost.seconds), "")] if digits.known(cost.seconds) else []
+    found += [("Parameters", digits.count(cost.parameters), "")] if cost.parameters else []
+    return found
+
+
+def _bars(card: Card, name: str) -> list[Bar]:
+    rows = ((row, value(card.scores, row, name), value(card.errors, row, name)) for row in card.scores)
+    return bars([(row, x, error) for row, x, error in rows if x is not None])
+
+
+def _plots(runs: Sequence[tuple[str, int, Card]]) -> list[Plot]:
+    """A plot for each field of CURVES that the runs have; a run is (name, colour, card)."""
+    found = (
+        plot(title, [(name, colour, curves(card.history, field)) for name, colour, card in runs])
+        for field, title in CURVES.items()
+    )
+    return [each for each in found if each]
+
+
+def _costs(card: Card) -> list[tuple[str, str]]:
+    cost, last = card.cost, (card.history[-1] if card.history else {})
+    if cost == Cost() and not last:
+        return []
+    speed = last.get("tokens_per_second")
+    if cost.tokens and digits.known(cost.seconds) and cost.seconds > 0:
+        speed = cost.tokens / cost.seconds
+    padding = last.get("padding")
+    found = {
+        "training": digits.duration(cost.seconds),
+        "documents": digits.count(cost.documents),
+        "tokens seen": digits.count(cost.tokens),
+        "tokens per second": digits.count(speed),
+        "padding": f"{padding:.2f} tokens computed per real one" if digits.known(padding) else digits.NONE,
+        "parameters": digits.count(cost.parameters),
+        "machine": cost.machine or digits.NONE,
+    }
+    return [(name, told) for name, told in found.items() if told != digits.NONE]
+
+
+def _judged(card: Card) -> list[tuple[str, str]]:
+    names = {
+        "documents": "documents",
+        "labelled": "with a label",
+        "classes": "classes",
+        "test": "held out for the test",
+        "pairs": "pairs of crops",
+    }
+    counts = [(names.get(name, name), digits.count(n)) for name, n in card.judged.items()]
+    means = [(metric(m).name, metric(m).meaning) for m in present([card.scores]) if metric(m).meaning]
+    return counts + means
+
+
+def _provenance(card: Card) -> list[tuple[str, str]]:
+    call = [(name.replace("_", "-"), digits.plain(x)) for name, x in card.arguments.items() if x is not None]
+    rest = {
+        "recipe": card.recipe,
+        "seed": "" if "seed" in card.arguments else str(card.seed),
+        "data": card.fingerprint,
+        "commit": card.commit,
+        "versions": " · ".join(f"{name} {told}" for name, told in card.versions.items()),
+    }
+    known = [(name, told) for name, told in rest.items() if told]
+    return [*known[:1], *call, *known[1:]]
+
+
+def _drawn(found: Atlas, evidence: Evidence) -> dict[str, Any]:
+    """A map in the words of its template: dots, their radius, names in place, and what they say."""
+    panels = {
+        title: [(f"{x:.0f}", f"{y:.0f}", c) for (x, y), c in zip(xy, found.colours.tolist(), strict=True)]
+        for title, xy in found.panels.items()
+    }
+    labels = [snippet(label or "", 60) for label in evidence.labels or [""] * len(evidence.texts)]
+    return {
+        "panels": panels,
+        "radius": round(min(13.0, max(5.0, 260 / len(evidence.texts) ** 0.5)), 1),
+        "names": _names(found),
+        "documents": {"texts": [snippet(text) for text in evidence.texts], "labels": labels},
+    }
+
+
+def _names(found: Atlas, letter: float = 12.5, height: float = 30) -> list[tuple[str, str, str]]:
+    """Names of colours at the densest place of each, the larger first; one that would cover another is left out."""
+    import numpy as np
+
+    taken: list[tuple[float, float, float]] = []
+    told = []
+    for group in (g for g in found.groups if g.colour):
+        name, xy = snippet(group.name, 30), found.panels["After"][found.colours == group.colour]
+        close = ((xy[:, None] - xy[None]) ** 2).sum(-1) < (SIZE / 12) ** 2
+        x, y = xy[np.flatnonzero(close.sum(1) == close.sum(1).max())[0]].tolist()
+        half = len(name) * letter / 2
+        x = min(max(x, half - 40), SIZE + 40 - half)
+        if all(abs(x - u) > half + v or abs(y - w) > height for u, w, v in taken):
+            taken.append((x, y, half))
+            told.append((f"{x:.0f}", f"{y + 8:.0f}", name))
+    return told
+
+
+# ---------------------------------------------------------------- parts of a comparison
+
+
+def _references(cards: Sequence[Card], names: Sequence[str]) -> dict[str, dict[str, Spread | None]]:
+    """Rows other than the runs' own, over all runs: what they are compared with."""
+    rows = dict.fromkeys(row for card in cards for row, told in card.scores.items() if row != "model" and told)
+    return {row: {name: spread(cards, row, name) for name in names} for row in rows}
+
+
+def _strip(means: Mapping[str, Mapping[str, Spread | None]], name: str) -> list[dict[str, Any]]:
+    """Seeds as dots and their mean as a line, on the range that all of them span."""
+    found = {group: told for group, row in means.items() if (told := row[name])}
+    each = [x for told in found.values() for x in told.each]
+    low, high = min(each, default=0), max(each, default=0)
+    margin = (high - low) * 0.06 or abs(high) * 0.1 or 1
+    low, high = low - margin, high + margin
+
+    def place(x: float) -> float:
+        return 100 * (x - low) / (high - low)
+
+    return [
+        {"group": group, "mean": told.mean, "at": place(told.mean), "each": [place(x) for x in told.each]}
+        for group, told in found.items()
+    ]
+
+
+def _differences(
+    groups: Mapping[str, Sequence[Card]], baseline: str, names: Sequence[str]
+) -> dict[str, dict[str, Difference | None]]:
+    others = {group: cards for group, cards in groups.items() if group != baseline}
+    return {
+        group: {name: difference(cards, groups[baseline], name) for name in names} for group, cards in others.items()
+    }
+
+
+def _compared(table: Mapping[str, Mapping[str, float | None]], names: Sequence[str]) -> str:
+    name = next((m for m in names if metric(m).higher), None)
+    ranked = sorted(
+        ((row[name], group) for group, row in table.items() if name and digits.known(row[name])),
+        key=lambda pair: -pair[0],
+    )
+    if name is None or not ranked:
+        return "No scores: these runs were not judged."
+    return f"{metric(name).name}: {listed([f'{group} {digits.score(x)}' for x, group in ranked])}."
+
+
+# ---------------------------------------------------------------- from words to a page
+
+
+def _render(template: str, **words: Any) -> str:
+    script = (TEMPLATES / "map.js").read_text(encoding="utf-8")
+    digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
+    return _environment().get_template(template).render(script=Markup(script), script_hash=f"sha256-{digest}", **words)
+
+
+@functools.cache
+def _environment() -> "jinja2.Environment":
+    import jinja2
+
+    environment = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(TEMPLATES),
+        autoescape=True,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        undefined=jinja2.StrictUndefined,
+    )
+    filters: dict[str, Callable[..., Any]] = {
+        "score": digits.score,
+        "signed": functools.partial(digits.score, signed=True),
+        "short": lambda x: f"{x:.2f}".replace("-", "−"),
+        "count": digits.count,
+        "duration": digits.duration,
+        "row": row_name,
+        "metric": lambda name: metric(name).name,
+        "meaning": lambda name: metric(name).meaning,
+        "higher": lambda name: metric(name).higher,
+        "cell": value,
+        "shell": lambda x: shlex.quote(str(x)),
+        "quoted": lambda x: json.dumps(str(x), ensure_ascii=False),
+        "cited": _cited,
+    }
+    environment.filters |= filters
+    return environment
+
+
+def _cited(paper: str) -> Markup:
+    """A paper with its arXiv numbers as links."""
+    link = Markup(r'<a href="https://arxiv.org/abs/\1">arXiv:\1</a>')
+    return Markup(re.sub(r"arXiv:(\d{4}\.\d{4,5})", link, str(escape(paper))))

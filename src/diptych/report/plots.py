@@ -1,0 +1,103 @@
+"""From numbers to places on paper: curves and bars, in per cent of a plot's width and height."""
+
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+from diptych.report.digits import known
+
+Points = Sequence[tuple[float, float]]
+
+
+@dataclass(frozen=True)
+class Line:
+    """`path` lies in a square of 1000; `end` is the last point, in per cent from the left and top."""
+
+    name: str
+    colour: int
+    path: str
+    end: tuple[float, float]
+    last: float
+
+
+@dataclass(frozen=True)
+class Plot:
+    """Ticks are (per cent from the left or top, text)."""
+
+    title: str
+    lines: Sequence[Line]
+    across: Sequence[tuple[float, str]]
+    up: Sequence[tuple[float, str]]
+
+
+def curves(history: Iterable[Mapping[str, float]], name: str) -> Points:
+    """Steps and values of one field of metrics.jsonl, where there are finite numbers."""
+    return [(line["step"], line[name]) for line in history if known(line.get("step")) and known(line.get(name))]
+
+
+def plot(title: str, series: Sequence[tuple[str, int, Points]]) -> Plot | None:
+    """Lines of (name, colour, points) on shared axes; None if no line has two points."""
+    series = [(name, colour, points) for name, colour, points in series if len(points) > 1]
+    if not series:
+        return None
+    xs = [x for *_, points in series for x, _ in points]
+    ys = [y for *_, points in series for _, y in points]
+    up = ticks(min(ys), max(ys))
+    left, right, low, high = 0, max(xs), min(*up, min(ys)), max(*up, max(ys))
+    if high == low:
+        low, high = low - 1, high + 1
+
+    def place(x: float, y: float) -> tuple[float, float]:
+        return 100 * (x - left) / (right - left or 1), 100 * (high - y) / (high - low)
+
+    lines = [
+        Line(name, colour, _path([place(*point) for point in points]), place(*points[-1]), points[-1][1])
+        for name, colour, points in series
+    ]
+    across = [x for x in ticks(left, right, 3) if left <= x <= right]
+    digits = max((len(f"{round(y, 6):g}".partition(".")[2]) for y in up), default=0)
+    return Plot(
+        title,
+        lines,
+        [(place(x, 0)[0], f"{x:,.0f}") for x in across],
+        [(place(0, y)[1], f"{y:.{digits}f}".replace("-", "−")) for y in up],
+    )
+
+
+def _path(points: Points) -> str:
+    return "M" + " ".join(f"{10 * x:.1f},{10 * y:.1f}" for x, y in points)
+
+
+def ticks(low: float, high: float, many: int = 4) -> list[float]:
+    """About `many` round numbers from at or below `low` to at or above `high`."""
+    span = high - low
+    if span <= 0:
+        return [low]
+    rough = span / many
+    size = 10 ** math.floor(math.log10(rough))
+    step = next(size * m for m in (1, 2, 5, 10) if size * m >= rough * 0.999)
+    first, last = math.floor(low / step + 1e-9), math.ceil(high / step - 1e-9)
+    return [i * step for i in range(first, last + 1)]
+
+
+@dataclass(frozen=True)
+class Bar:
+    """A row of a bar chart, in per cent of the width; `low` and `high` are the ends of the whisker."""
+
+    row: str
+    value: float
+    error: float | None
+    width: float
+    low: float | None
+    high: float | None
+
+
+def bars(rows: Sequence[tuple[str, float, float | None]]) -> list[Bar]:
+    """(row, value, error) as bars from zero; the longest, with its error, takes the width."""
+    longest = max((abs(x) + (e or 0) for _, x, e in rows), default=0) or 1
+    scale = 100 / longest
+
+    def whisker(x: float, error: float | None) -> tuple[float | None, float | None]:
+        return (None, None) if error is None else (scale * max(0, abs(x) - error), scale * (abs(x) + error))
+
+    return [Bar(row, x, e, scale * abs(x), *whisker(x, e)) for row, x, e in rows]

@@ -1,0 +1,41 @@
+"""A table for a terminal: rows and metrics, legible without colour."""
+
+from diptych.report.card import Table
+from diptych.report.digits import with_error
+from diptych.report.metrics import metric, present, row_name, value
+
+BEST = "*"
+
+
+def table(scores: Table, errors: Table | None = None) -> str:
+    """Rows against metrics, aligned, `value ± standard error`, the best of each metric marked `*`.
+
+    Metrics without a single number are left out; a missing number is a dash.
+    """
+    names = present([scores])
+    if not names:
+        return "no scores"
+    best = {name: best_rows(scores, name) for name in names}
+    lines = [["", *(metric(name).name for name in names)]]
+    for row in scores:
+        cells = (with_error(value(scores, row, n), value(errors or {}, row, n)) for n in names)
+        marks = (BEST if row in best[n] else " " for n in names)
+        lines.append([row_name(row), *(f"{cell} {mark}" for cell, mark in zip(cells, marks, strict=True))])
+    lines[0][1:] = [f"{title}  " for title in lines[0][1:]]
+    widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
+    told = ["  ".join([first.ljust(widths[0]), *map(str.rjust, rest, widths[1:])]).rstrip() for first, *rest in lines]
+    return "\n".join([*told, "", _legend(names)])
+
+
+def best_rows(scores: Table, name: str) -> set[str]:
+    """The rows with the best number, to the three decimals that are shown; none if there is no contest."""
+    numbers = {row: round(x, 3) for row in scores if (x := value(scores, row, name)) is not None}
+    if len(numbers) < 2:
+        return set()
+    best = (max if metric(name).higher else min)(numbers.values())
+    return {row for row, x in numbers.items() if x == best}
+
+
+def _legend(names: list[str]) -> str:
+    lower = [metric(name).name for name in names if not metric(name).higher]
+    return f"{BEST} best" + (f"; lower is better for {' and '.join(lower).lower()}" if lower else "")

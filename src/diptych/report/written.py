@@ -1,0 +1,54 @@
+"""What a run folder says, as the words of a page."""
+
+import json
+
+import numpy as np
+
+from diptych.report.card import Card, Cost, Evidence
+from diptych.runs import Run
+
+
+def card(run: Run, name: str | None = None) -> Card:
+    """The card of a run; scores and history are empty where it has none yet."""
+    told, scores, history = run.call, run.scores or {}, run.metrics
+    last = history[-1] if history else {}
+    return Card(
+        name=name or run.name,
+        recipe=told["recipe"],
+        arguments=told.get("arguments", {}),
+        views=told.get("views", []),
+        objective=told.get("objective", ""),
+        paper=told.get("paper", ""),
+        scores=scores.get("scores", {}),
+        errors=scores.get("errors", {}),
+        paired=scores.get("paired", {}),
+        judged={name: scores[name] for name in ("documents", "labelled", "classes", "test", "pairs") if name in scores},
+        history=history,
+        cost=Cost(
+            last.get("seconds"),
+            last.get("tokens"),
+            told.get("documents"),
+            told.get("parameters"),
+            told.get("ran_on", ""),
+        ),
+        seed=told.get("seed", 0),
+        versions=told.get("versions", {}),
+        commit=told.get("commit", ""),
+        fingerprint=told.get("fingerprint", ""),
+        model=str(run.model),
+        notes=[*told.get("notes", []), *scores.get("notes", [])],
+    )
+
+
+def evidence(run: Run) -> Evidence | None:
+    """The documents a run shows, with their embeddings; None if it keeps none."""
+    if not run.evidence.is_dir():
+        return None
+    lines = [json.loads(line) for line in (run.evidence / "documents.jsonl").read_text().splitlines()]
+    labels = [line["label"] for line in lines]
+    return Evidence(
+        [line["text"] for line in lines],
+        np.load(run.evidence / "after.npy"),
+        np.load(run.evidence / "before.npy"),
+        labels if any(label is not None for label in labels) else None,
+    )
