@@ -362,7 +362,7 @@ class Optimiser:
     lr: float
     warmup: float = 0.1
     weight_decay: float = 0.0
-    clip: float | None = 1.0
+    clip: float | None = None
     betas: tuple[float, float] = (0.9, 0.999)
     rates: Mapping[str, float] = field(default_factory=dict)
 

@@ -31,9 +31,9 @@ def run(tokens: Sequence[str]) -> int:
     """Carries out a command line and returns its exit code."""
     try:
         if tokens and tokens[0] == "train":
-            from diptych.cli.train import with_imported
+            from diptych.cli.train import with_recipe
 
-            with_imported(tokens[1:])
+            with_recipe(tokens[1:])
         app(tokens, exit_on_error=False, print_error=False, result_action="return_value")
         return 0
     except CycloptsError as error:

@@ -6,6 +6,7 @@ import json as jsonlib
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -17,6 +18,7 @@ from diptych.core import Machine, Recipe
 from diptych.fitting import fit
 from diptych.fitting import resume as resume_run
 from diptych.report.table import table
+from diptych.train import precision
 
 app = App(name="train", help="Train an encoder by a recipe, without labels.")
 
@@ -35,11 +37,14 @@ class Output:
     """Print one JSON object on stdout, and nothing else there."""
 
 
+HERE, THIS = Output(), Machine()
+
+
 def _command(function: Callable[..., Recipe]) -> Callable[..., None]:
     """A recipe as a command: its own arguments, and where and how to run it."""
     own = inspect.signature(function)
 
-    def command(*args: Any, output: Output, machine: Machine, **kwargs: Any) -> None:
+    def command(*args: Any, output: Output = HERE, machine: Machine = THIS, **kwargs: Any) -> None:
         call = own.bind(*args, **kwargs)
         settings = dict(call.arguments)
         settings |= settings.pop("settings", {})
@@ -48,10 +53,10 @@ def _command(function: Callable[..., Recipe]) -> Callable[..., None]:
     flat = [Parameter(name="*")]
     extra = [
         inspect.Parameter(
-            "output", inspect.Parameter.KEYWORD_ONLY, default=Output(), annotation=Annotated[Output, *flat]
+            "output", inspect.Parameter.KEYWORD_ONLY, default=HERE, annotation=Annotated[Output, *flat]
         ),
         inspect.Parameter(
-            "machine", inspect.Parameter.KEYWORD_ONLY, default=Machine(), annotation=Annotated[Machine, *flat]
+            "machine", inspect.Parameter.KEYWORD_ONLY, default=THIS, annotation=Annotated[Machine, *flat]
         ),
     ]
     parameters = [p.replace(annotation=str) if isinstance(p.annotation, str) else p for p in own.parameters.values()]
@@ -63,14 +68,24 @@ def _command(function: Callable[..., Recipe]) -> Callable[..., None]:
     return command
 
 
-for recipe in recipes.ALL:
-    app.command(_command(recipe), name=recipe.__name__.replace("_", "-"))
+NAMES = {recipe.__name__.replace("_", "-"): recipe for recipe in recipes.ALL}
+for name, recipe in NAMES.items():
+    app.command(_command(recipe), name=name)
 
 
-def with_imported(tokens: Sequence[str]) -> None:
-    """Makes a command of a recipe named by its import path, `package.module:function`."""
-    if tokens and ":" in tokens[0] and not tokens[0].startswith("-"):
-        app.command(_command(_imported(tokens[0])), name=tokens[0])
+def with_recipe(tokens: Sequence[str]) -> None:
+    """Makes a command of a recipe named by its import path, `package.module:function`.
+
+    Raises ValueError if the first word can be no recipe at all.
+    """
+    name = tokens[0] if tokens else "-"
+    if name.startswith("-") or name.endswith(".toml") or name in NAMES:
+        return
+    if ":" not in name:
+        near = get_close_matches(name, NAMES, 1)
+        nearest = f"; did you mean {near[0]!r}?" if near else ""
+        raise ValueError(f"no recipe is called {name!r}; there are {', '.join(NAMES)}{nearest}")
+    app.command(_command(_imported(name)), name=name)
 
 
 def _imported(path: str) -> Callable[..., Recipe]:
@@ -90,7 +105,7 @@ def again(
     call: Path | None = None,
     *,
     resume: Path | None = None,
-    output: Annotated[Output, Parameter(name="*")] = Output(),
+    output: Annotated[Output, Parameter(name="*")] = HERE,
 ) -> None:
     """Repeat a run from its run.toml, or finish one that was stopped.
 
@@ -102,14 +117,10 @@ def again(
         A run folder: go on where it stopped.
     """
     if (call is None) == (resume is None):
-        names = ", ".join(f"`{recipe.__name__}`" for recipe in recipes.ALL)
-        raise ValueError(f"train needs a recipe ({names}), a run.toml, or --resume RUN")
+        raise ValueError(f"train needs a recipe ({', '.join(NAMES)}), a run.toml, or --resume RUN")
     if resume is not None:
         _resume(resume, output)
     elif call is not None:
-        if call.suffix != ".toml":
-            names = ", ".join(recipe.__name__ for recipe in recipes.ALL)
-            raise ValueError(f"no recipe is called {str(call)!r}; there are {names}")
         told = runs.read_call(call)
         if output.out is None:
             raise ValueError(f"--out is needed: a folder for the new run of {call}")
@@ -131,6 +142,7 @@ def _resume(folder: Path, output: Output) -> None:
 def _train(function: Callable[..., Recipe], settings: Mapping[str, Any], output: Output, machine: Machine) -> None:
     out = output.out or _default_out(function, settings)
     seeds = _seeds(output.seeds)
+    precision.device(machine.device)
     calls: dict[Path, Mapping[str, Any]] = {out / f"seed-{n}": {**settings, "seed": n} for n in seeds}
     calls = calls or {out: settings}
     for folder in calls:

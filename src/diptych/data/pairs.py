@@ -17,7 +17,8 @@ def crop_pairs(texts: Sequence[str], n: int = 2000, seed: int = 0) -> tuple[list
     its two halves by words. Documents of one word are passed over.
     """
     rng = np.random.default_rng(seed)
-    first, second = [], []
+    first: list[str] = []
+    second: list[str] = []
     for i in rng.permutation(len(texts)).tolist():
         if len(first) == n:
             break

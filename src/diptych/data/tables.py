@@ -80,7 +80,7 @@ def delimited(path: Path, tally: Tally, columns: Sequence[str] | None) -> Iterat
     """
     csv.field_size_limit(min(sys.maxsize, 2**31 - 1))
     with opened(path, newline="") as file:
-        lines = iter(file)
+        lines = itertools.dropwhile(str.isspace, file)
         first = next(lines, "")
         tab = ".tsv" in path.suffixes[-2:]
         reader = csv.reader(itertools.chain([first], lines), delimiter="\t" if tab else _delimiter(first))

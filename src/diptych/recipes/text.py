@@ -40,6 +40,8 @@ class Settings(TypedDict, total=False):
     """Temperature of InfoNCE."""
     warmup: float
     """Part of the first epoch in which the learning rate rises."""
+    clip: float | None
+    """Longest gradient; longer ones are shortened (no limit, as in the paper)."""
     max_tokens: int | None
     """Longest text in tokens; longer ones are cut off."""
     train_last: int | None
@@ -103,7 +105,7 @@ def build(
         views=views,
         objective=InfoNCE(given.get("temperature", kind.temperature)),
         data=data,
-        optimiser=Optimiser(given.get("lr", kind.lr), warmup=given.get("warmup", 0.1)),
+        optimiser=Optimiser(given.get("lr", kind.lr), warmup=given.get("warmup", 0.1), clip=given.get("clip")),
         batch=batch,
         steps=_steps(given, kind, len(data), batch),
         seed=given.get("seed", 0),

@@ -46,11 +46,12 @@ def sample(evidence: Evidence, most: int = POINTS, seed: int = 0) -> Evidence:
     rows = np.flatnonzero(finite)
     if len(rows) > most:
         rows = np.sort(np.random.default_rng(seed).choice(rows, most, replace=False))
+    chosen = rows.tolist()
     return Evidence(
-        [evidence.texts[i] for i in rows],
+        [evidence.texts[i] for i in chosen],
         np.asarray(evidence.after)[rows],
         None if evidence.before is None else np.asarray(evidence.before)[rows],
-        None if evidence.labels is None else [evidence.labels[i] for i in rows],
+        None if evidence.labels is None else [evidence.labels[i] for i in chosen],
     )
 
 
@@ -79,9 +80,9 @@ def places(x: Float[np.ndarray, "n d"], seed: int = 0) -> Float[np.ndarray, "n 2
     start = start + np.random.default_rng(seed).normal(scale=1e-6, size=start.shape)
     tsne = TSNE(
         perplexity=min(30.0, (len(x) - 1) / 3),
-        early_exaggeration_iter=150,
-        n_iter=400,
-        theta=0.7,
+        early_exaggeration_iter=125,
+        n_iter=275,
+        theta=0.8,
         initialization=start,
         neighbors="exact",
         negative_gradient_method="bh",

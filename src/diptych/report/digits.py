@@ -1,14 +1,15 @@
 """Numbers as a person writes them."""
 
 import math
+from numbers import Real
 from typing import Any, TypeGuard
 
 NONE = "–"
 
 
 def known(x: Any) -> TypeGuard[float]:
-    """Whether there is a finite number."""
-    return isinstance(x, int | float) and math.isfinite(x)
+    """Whether there is a finite number, of Python or NumPy."""
+    return isinstance(x, Real) and not isinstance(x, bool) and math.isfinite(x)
 
 
 def score(x: float | None, signed: bool = False) -> str:

@@ -53,7 +53,7 @@ def examples(evidence: Evidence, many: int = EXAMPLES, seed: int = 0) -> list[Ex
 def drawn(labels: Sequence[str | None], many: int, seed: int) -> list[int]:
     """Rows in random order, the most frequent labels first, one row of each label before a second of any."""
     counts, taken = Counter(labels), Counter[str | None]()
-    turns = []
+    turns: list[tuple[int, bool, int, int, int]] = []
     for row in np.random.default_rng(seed).permutation(len(labels)).tolist():
         label = labels[row]
         turns.append((taken[label], label is None, -counts[label], len(turns), row))

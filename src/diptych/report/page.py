@@ -11,6 +11,7 @@ import re
 import shlex
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from statistics import fmean
 from typing import TYPE_CHECKING, Any
 
 from markupsafe import Markup, escape
@@ -59,6 +60,7 @@ def page(card: Card, evidence: Evidence | None = None, seed: int = 0) -> str:
         metrics=names,
         headline=headline,
         verdicts=verdicts(card, headline) if headline else [],
+        paired=bool(headline and card.paired.get(headline)),
         bars={name: _bars(card, name) for name in names},
         best={name: best_rows(card.scores, name) for name in names},
         plots=_plots([("", 0, card)]),
@@ -102,7 +104,9 @@ def comparison(compared: Comparison) -> str:
         plots=_plots(told),
         corpora=len({card.fingerprint for card in compared.cards}),
         seeds=max(len({card.seed for card in cards}) for cards in groups.values()),
-        sentence=_compared(table, names),
+        sentence=_compared(groups, table, names),
+        cost_names=("training", "tokens seen", "parameters"),
+        costs=_group_costs(groups),
     )
 
 
@@ -251,15 +255,40 @@ def _differences(
     }
 
 
-def _compared(table: Mapping[str, Mapping[str, float | None]], names: Sequence[str]) -> str:
+def _compared(
+    groups: Mapping[str, Sequence[Card]], table: Mapping[str, Mapping[str, float | None]], names: Sequence[str]
+) -> str:
+    """The groups by the first metric for which more is better, and whether the first beats the second."""
     name = next((m for m in names if metric(m).higher), None)
-    ranked = sorted(
-        ((row[name], group) for group, row in table.items() if name and digits.known(row[name])),
-        key=lambda pair: -pair[0],
-    )
-    if name is None or not ranked:
+    found = {group: x for group, row in table.items() if name and digits.known(x := row[name])}
+    if name is None or not found:
         return "No scores: these runs were not judged."
-    return f"{metric(name).name}: {listed([f'{group} {digits.score(x)}' for x, group in ranked])}."
+    ranked = sorted(found, key=lambda group: -found[group])
+    told = f"{metric(name).name}: {listed([f'{group} ({digits.score(found[group])})' for group in ranked])}."
+    first = difference(groups[ranked[0]], groups[ranked[1]], name) if len(ranked) > 1 else None
+    if first is None or first.low is None or first.high is None:
+        return told
+    sure = "leads" if first.low > 0 else "does not clearly lead"
+    interval = f"{digits.score(first.low, True)} to {digits.score(first.high, True)}"
+    return f"{told} The first {sure} the second over {len(first.each)} paired seeds (95 % interval {interval})."
+
+
+def _group_costs(groups: Mapping[str, Sequence[Card]]) -> dict[str, tuple[str, str, str]]:
+    """Mean seconds, tokens and parameters of each group; empty if nothing is known of any."""
+
+    def mean(cards: Sequence[Card], name: str) -> float | None:
+        known = [x for card in cards if digits.known(x := getattr(card.cost, name))]
+        return fmean(known) if known else None
+
+    told = {
+        group: (
+            digits.duration(mean(cards, "seconds")),
+            digits.count(mean(cards, "tokens")),
+            digits.count(mean(cards, "parameters")),
+        )
+        for group, cards in groups.items()
+    }
+    return told if any(set(row) != {digits.NONE} for row in told.values()) else {}
 
 
 # ---------------------------------------------------------------- from words to a page
@@ -287,7 +316,6 @@ def _environment() -> "jinja2.Environment":
         "signed": functools.partial(digits.score, signed=True),
         "short": lambda x: f"{x:.2f}".replace("-", "−"),
         "count": digits.count,
-        "duration": digits.duration,
         "row": row_name,
         "metric": lambda name: metric(name).name,
         "meaning": lambda name: metric(name).meaning,

@@ -73,7 +73,8 @@ def train(
             terms, views = backward(
                 model, objective, recipe.views, work.to(where), teacher, graph=machine.graph, cast=cast
             )
-            norm = torch.nn.utils.clip_grad_norm_(learned, recipe.optimiser.clip or float("inf"))
+            logged = (step + 1) % every == 0 or step + 1 == recipe.steps
+            norm = _norm(learned, recipe.optimiser.clip) if logged or recipe.optimiser.clip else 0.0
             optimiser.step()
             if teacher and recipe.teacher:
                 follow(teacher, model, recipe.teacher.momentum)
@@ -81,7 +82,7 @@ def train(
             spent["tokens"] += work.tokens
             spent["computed"] += work.computed
 
-            if step % every == 0 or step == recipe.steps:
+            if logged:
                 seconds = spent["seconds"] + time.monotonic() - start
                 metrics = {
                     "step": step,
@@ -110,6 +111,11 @@ def train(
             if stop.is_set() and step < recipe.steps:
                 raise Interrupted(f"stopped after step {step} of {recipe.steps}")
     model.eval()
+
+
+def _norm(parameters: list[torch.nn.Parameter], clip: float | None) -> torch.Tensor:
+    """The norm of the whole gradient, which is cut to `clip` if there is one."""
+    return torch.nn.utils.clip_grad_norm_(parameters, clip or float("inf"))
 
 
 @contextmanager

@@ -1,0 +1,91 @@
+"""A model card: the README.md of a model folder, as the Hugging Face hub reads it."""
+
+import json
+import re
+import shlex
+
+from diptych.report.card import Card
+from diptych.report.digits import plain, with_error
+from diptych.report.metrics import metric, present, row_name, value
+from diptych.report.verdict import sentence
+
+FRONT = """---
+library_name: sentence-transformers
+pipeline_tag: sentence-similarity
+tags:
+- sentence-transformers
+- sentence-similarity
+- feature-extraction
+- diptych
+---
+"""
+
+
+def model_card(card: Card) -> str:
+    """What the model is, how to use it, how good it is and where it comes from, as Markdown."""
+    parts = [
+        FRONT,
+        f"# {escaped(card.name)}\n",
+        f"{escaped(sentence(card))}\n",
+        "Text in, embeddings out; trained without labels by [diptych](https://pypi.org/project/diptych/).\n",
+        _usage(card),
+    ]
+    if present([card.scores]):
+        parts += ["## Scores\n", _scores(card), _notes(card)]
+    return "\n".join([*parts, "## Provenance\n", _provenance(card)])
+
+
+def escaped(text: str) -> str:
+    """Text on one line that Markdown and HTML leave as it is."""
+    line = " ".join(str(text).split()).replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+    return re.sub(r"([\\`*_{}\[\]()#+!|~$]|(?<=^\d)\.|^-)", r"\\\1", line)
+
+
+def _usage(card: Card) -> str:
+    corpus = " ".join(str(card.arguments.get("corpus") or "CORPUS").split())
+    model = " ".join(card.model.split())
+    return f"""## Use
+
+```python
+from sentence_transformers import SentenceTransformer
+
+model = SentenceTransformer({json.dumps(model)})
+embeddings = model.encode(["a text", "another text"])
+```
+
+```sh
+diptych search {shlex.quote(model)} {shlex.quote(corpus)} "your question"
+```
+"""
+
+
+def _scores(card: Card) -> str:
+    names = present([card.scores])
+    heads = [metric(m).name + ("" if metric(m).higher else ", lower is better") for m in names]
+    lines = [["", *map(escaped, heads)], ["---", *["---:"] * len(names)]]
+    for row in card.scores:
+        cells = (with_error(value(card.scores, row, m), value(card.errors, row, m)) for m in names)
+        lines.append([escaped(row_name(row)), *cells])
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines) + "\n"
+
+
+def _notes(card: Card) -> str:
+    told = ["± is one standard error."] if any(card.errors.values()) else []
+    told += [f"{metric(m).name}: {metric(m).meaning}." for m in present([card.scores]) if metric(m).meaning]
+    return "\n".join(f"- {escaped(note)}" for note in [*told, *card.notes]) + "\n"
+
+
+def _provenance(card: Card) -> str:
+    views = [", ".join(f"{k} {x}" for k, x in view.items() if x) for view in card.views]
+    facts = {
+        "recipe": card.recipe,
+        **{f"view {i + 1}": told for i, told in enumerate(views)},
+        "objective": card.objective,
+        "paper": card.paper,
+        **{name: plain(x) for name, x in card.arguments.items() if x is not None},
+        "seed": str(card.seed),
+        "data": card.fingerprint,
+        "commit": card.commit,
+        "versions": ", ".join(f"{name} {told}" for name, told in card.versions.items()),
+    }
+    return "\n".join(f"- {escaped(name)}: {escaped(told)}" for name, told in facts.items() if told) + "\n"

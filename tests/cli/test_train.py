@@ -1,0 +1,176 @@
+import json
+import tomllib
+
+import numpy as np
+import pytest
+
+SMALL = ("--dim", 16, "--vocabulary", 200, "--steps", 12, "--batch", 16)
+
+
+def weights(folder):
+    return (folder / "model" / "model.safetensors").read_bytes()
+
+
+def test_a_run_leaves_everything_it_promises(run):
+    names = {path.name for path in run.iterdir()}
+    assert names >= {"run.toml", "metrics.jsonl", "checkpoints", "model", "start", "scores.json", "report.html"}
+    assert (run / "model" / "README.md").is_file()
+    assert not [name for name in names if name.startswith(".")]
+
+
+def test_the_model_is_a_sentence_transformers_folder(run):
+    from sentence_transformers import SentenceTransformer
+
+    from diptych import load
+
+    texts = ["The tide came in.", "", "An oven for bread and stars"]
+    theirs = SentenceTransformer(str(run / "model"), device="cpu").encode(texts)
+    np.testing.assert_allclose(load(run).encode(texts), theirs, atol=1e-6)
+
+
+def test_the_same_call_gives_the_same_bytes_and_another_seed_others(diptych, corpus, run, tmp_path):
+    for name, seed in (("again", 0), ("other", 1)):
+        diptych("train", "crop", "--corpus", corpus, "--out", tmp_path / name, "--seed", seed, *SMALL)
+    assert weights(tmp_path / "again") == weights(run)
+    assert weights(tmp_path / "other") != weights(run)
+
+
+def test_a_run_toml_repeats_its_run(diptych, run, tmp_path):
+    code, _, err = diptych("train", run / "run.toml", "--out", tmp_path / "again")
+    assert code == 0, err
+    assert weights(tmp_path / "again") == weights(run)
+
+
+def test_json_is_one_line_on_stdout(diptych, corpus, tmp_path):
+    code, out, _ = diptych("train", "dropout", "--corpus", corpus, "--out", tmp_path / "d", "--json", *SMALL)
+    assert code == 0
+    assert out.count("\n") == 1
+    told = json.loads(out)
+    assert told["run"] == str(tmp_path / "d")
+    assert 0 <= told["scores"]["model"]["knn"] <= 1
+
+
+def test_several_seeds_are_a_run_each(diptych, corpus, tmp_path):
+    code, out, err = diptych(
+        "train", "crop", "--corpus", corpus, "--out", tmp_path / "s", "--seeds", "0,2", "--json", *SMALL
+    )
+    assert code == 0, err
+    assert [r["run"][-6:] for r in json.loads(out)["runs"]] == ["seed-0", "seed-2"]
+    assert tomllib.loads((tmp_path / "s" / "seed-2" / "run.toml").read_text())["arguments"]["seed"] == 2
+    code, out, err = diptych("compare", tmp_path / "s", "--out", tmp_path / "c.html")
+    assert code == 0, err
+    assert (tmp_path / "c.html").stat().st_size > 1000
+
+
+def test_a_finished_run_is_kept_unless_forced(diptych, corpus, run):
+    before = weights(run)
+    call = ("train", "crop", "--corpus", corpus, "--out", run, "--seed", 5, *SMALL)
+    code, _, err = diptych(*call)
+    assert code == 2
+    assert "--force" in err
+    assert weights(run) == before
+    assert diptych(*call, "--force")[0] == 0
+    assert weights(run) != before
+
+
+def test_force_removes_nothing_that_is_no_run(diptych, corpus, tmp_path):
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "thesis.txt").write_text("years of work")
+    code, _, err = diptych("train", "crop", "--corpus", corpus, "--out", tmp_path / "mine", "--force", *SMALL)
+    assert code == 2
+    assert "nothing in it is touched" in err
+    assert (tmp_path / "mine" / "thesis.txt").read_text() == "years of work"
+
+
+def test_init_starts_from_the_weights_of_a_model(diptych, corpus, run, tmp_path):
+    code, _, err = diptych(
+        "train", "crop", "--corpus", corpus, "--init", run, "--steps", 1, "--lr", 1e-9, "--out", tmp_path / "more"
+    )
+    assert code == 0, err
+    from diptych import load
+
+    np.testing.assert_allclose(load(tmp_path / "more").encode(["tide"]), load(run).encode(["tide"]), atol=1e-5)
+
+
+def test_resuming_a_finished_run_does_nothing(diptych, run):
+    before = weights(run)
+    code, _, err = diptych("train", "--resume", run)
+    assert code == 0
+    assert "finished" in err
+    assert weights(run) == before
+
+
+def test_a_run_whose_data_changed_is_not_resumed(diptych, corpus, run):
+    (run / "report.html").unlink()
+    corpus.write_text(corpus.read_text() + '\n{"text": "One more document. It has two sentences.", "label": "x"}')
+    code, _, err = diptych("train", "--resume", run)
+    assert code == 2
+    assert "have changed" in err
+
+
+def test_a_recipe_of_ones_own_is_an_import_path(diptych, corpus, tmp_path):
+    (tmp_path / "lab.py").write_text(
+        "from diptych import recipes\n"
+        "def short(corpus: str, *, sentences: int = 1):\n"
+        '    """One sentence per crop."""\n'
+        "    return recipes.crop(corpus, sentences=sentences, dim=8, vocabulary=100, steps=3, batch=8)\n"
+    )
+    code, _, err = diptych("train", "lab:short", "--corpus", corpus, "--out", tmp_path / "own")
+    assert code == 0, err
+    assert tomllib.loads((tmp_path / "own" / "run.toml").read_text())["arguments"]["sentences"] == 1
+
+
+def test_tiny_trains_and_loads(diptych, corpus, tmp_path):
+    small = ("--encoder", "tiny", "--dim", 32, "--vocabulary", 200, "--steps", 3, "--batch", 8)
+    for recipe in ("crop", "dropout"):
+        code, _, err = diptych("train", recipe, "--corpus", corpus, "--out", tmp_path / recipe, *small)
+        assert code == 0, err
+    from sentence_transformers import SentenceTransformer
+
+    assert SentenceTransformer(str(tmp_path / "crop" / "model"), device="cpu").encode(["tide"]).shape == (1, 32)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (("--steps", 3, "--epochs", 1), "one of them"),
+        (("--train-last", 1), "is for transformers"),
+        (("--embeddings", "frozen"), "nothing would learn"),
+        (("--encoder", "nowhere/at-all/x"), "nowhere"),
+        (("--device", "cuda:7"), "not there"),
+        (("--seeds", "a,b"), "0,1,2 or 0..4"),
+        (("--temperature", 0), "above 0"),
+        (("--sentences", 0), "at least one"),
+        (("--text-column", "body"), "text, label"),
+        (("--lrr", 1), "--lr"),
+    ],
+)
+def test_a_call_that_cannot_be_meant_is_refused_with_the_reason(diptych, corpus, tmp_path, arguments, words):
+    code, out, err = diptych("train", "crop", "--corpus", corpus, "--out", tmp_path / "no", *arguments)
+    assert code == 2
+    assert words in err.replace("'", "")
+    assert "\nerror: " in f"\n{err}"
+    assert not out
+    assert not (tmp_path / "no").exists()
+
+
+def test_an_unknown_recipe_is_answered_with_those_there_are(diptych):
+    code, _, err = diptych("train", "crpo", "--corpus", "x")
+    assert code == 2
+    assert "crop" in err
+
+
+def test_an_encoder_without_dropout_cannot_be_trained_by_dropout(diptych, corpus, tmp_path):
+    from transformers import BertConfig, BertModel
+
+    from diptych.data import vocabulary
+    from diptych.data.documents import read
+    from diptych.encoders.tiny import tiny
+
+    encoder = tiny(vocabulary.train(read(corpus).texts, 100), width=16, heads=2, layers=1, dropout=0.0)
+    encoder.save(tmp_path / "still")
+    assert isinstance(encoder.network, BertModel)
+    assert isinstance(encoder.network.config, BertConfig)
+    code, _, err = diptych("train", "dropout", "--corpus", corpus, "--encoder", tmp_path / "still", "--steps", 2)
+    assert code == 2
+    assert "diptych train crop" in err

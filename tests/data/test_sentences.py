@@ -1,0 +1,72 @@
+import time
+from itertools import pairwise
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from diptych.data.sentences import boundaries, lengths
+
+SEGMENTATIONS = ["sentences", "full stops"]
+prose = st.text(st.characters(exclude_categories=["Cs"])) | st.text("aB .!?\n\t。é'\"()1\U0001f600")
+
+
+def cut(text, *how):
+    return [text[a:b] for a, b in pairwise(boundaries(text, *how))]
+
+
+@pytest.mark.parametrize("segmentation", SEGMENTATIONS)
+@given(text=prose)
+def test_sentences_tile_the_text(segmentation, text):
+    edges = boundaries(text, segmentation)
+    assert edges[0] == 0
+    assert edges[-1] == len(text)
+    assert edges == sorted(set(edges))
+    assert "".join(cut(text, segmentation)) == text
+
+
+@given(text=prose)
+def test_no_sentence_is_white_space_alone(text):
+    assert text.isspace() or not any(sentence.isspace() for sentence in cut(text))
+
+
+@given(text=prose)
+def test_pieces_between_full_stops_are_those_of_the_paper(text):
+    pieces = text.split(".")
+    if pieces[-1] == "":
+        pieces.pop()
+    edges = boundaries(text, "full stops")
+    assert [piece.removesuffix(".") for piece in cut(text, "full stops")] == pieces
+    assert lengths(text, edges, "full stops") == [len(piece) for piece in pieces]
+
+
+def test_abbreviations_end_no_sentence():
+    assert cut("Dr. Smith paid 3.50 dollars. He left!  Did he?\n\nYes.") == [
+        "Dr. Smith paid 3.50 dollars. ",
+        "He left!  ",
+        "Did he?\n\n",
+        "Yes.",
+    ]
+    assert cut("El Sr. Gómez vino. Se fue.", "sentences", "es") == ["El Sr. Gómez vino. ", "Se fue."]
+
+
+def test_every_full_stop_ends_a_piece():
+    assert cut("Dr. Smith paid 3.50. ", "full stops") == ["Dr.", " Smith paid 3.", "50.", " "]
+
+
+def test_the_length_of_a_sentence_is_without_the_white_space_around_it():
+    text = "\n One two.  \n\n Three."
+    assert lengths(text, boundaries(text), "sentences") == [8, 6]
+
+
+@pytest.mark.parametrize("segmentation", SEGMENTATIONS)
+@pytest.mark.parametrize("text", ["A sentence. " * 850_000, "word " * 2_000_000, "x" * 10_000_000])
+def test_ten_megabytes_are_fine(segmentation, text):
+    start = time.process_time()
+    assert boundaries(text, segmentation)[-1] == len(text)
+    assert time.process_time() - start < 10
+
+
+def test_another_segmentation_is_refused():
+    with pytest.raises(ValueError, match="at \"full stops\"; got 'lines'"):
+        boundaries("text", "lines")
