@@ -208,6 +208,11 @@ def test_a_file_without_a_header_loses_no_row(tmp_path):
     assert any("columns are called 1, 2, 3" in note for note in documents.notes)
 
 
+def test_a_usual_name_makes_a_header_whatever_is_beside_it(tmp_path):
+    path = lines(tmp_path / "x.csv", f"text,2021,{'a long question ' * 9}", "one,2,3")
+    assert list(read(path).texts) == ["one"]
+
+
 def test_fields_may_be_separated_by_semicolons(tmp_path):
     assert list(read(lines(tmp_path / "x.csv", "text;label", "a, b;c")).texts) == ["a, b"]
 

@@ -2,7 +2,6 @@ import gzip
 import json
 import multiprocessing
 import os
-import resource
 import subprocess
 import sys
 
@@ -164,7 +163,7 @@ def test_the_error_names_the_extra_when_datasets_is_missing(monkeypatch, tmp_pat
     monkeypatch.setitem(sys.modules, "datasets", None)
     with pytest.raises(ImportError, match=r"diptych\[hub\]"):
         read("owner/name")
-    (tmp_path / "state.json").write_text("{}")
+    (tmp_path / "dataset_dict.json").write_text("{}")
     with pytest.raises(ImportError, match=r"diptych\[hub\]"):
         read(tmp_path)
 
@@ -269,4 +268,3 @@ def test_a_corpus_larger_than_the_memory_allowed_is_read(tmp_path):
     documents, kilobytes = map(int, done.stdout.split())
     assert documents == 4000
     assert kilobytes < 250_000
-    assert resource.getpagesize()

@@ -53,5 +53,5 @@ def test_papers_become_tokens_with_sentences(shared_data):
     assert len(store) == len(documents)
     assert 150 < store.tokens / len(store) < 300
     several = sum(len(store[i]["text"].sentences) > 2 for i in range(len(store)))
-    assert several > 0.95 * len(store)
+    assert several > 0.9 * len(store)
     assert store[7]["text"].ids.tolist() == tokenizer.encode(documents.texts[7]).ids

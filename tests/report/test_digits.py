@@ -26,4 +26,4 @@ def test_a_snippet_is_one_printable_line_of_the_width_asked_for():
     assert snippet("a\n\tb\x00c") == "a b c"
     assert len(snippet("x" * 500)) == 160
     assert len(snippet("word " * 500)) <= 160
-    assert snippet("word " * 500).endswith(" …")
+    assert snippet("word " * 500).endswith("word…")

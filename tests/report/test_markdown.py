@@ -30,7 +30,7 @@ def test_hostile_text_is_no_markup():
 
 
 def test_markup_is_escaped():
-    assert escaped("a*b_c [d](e) <f>\n# g") == r"a\*b\_c \[d\]\(e\) &lt;f&gt; \# g"
+    assert escaped("a*b_c [d](e) <f>\n# g") == r"a\*b\_c \[d\](e) &lt;f&gt; \# g"
 
 
 def test_a_card_without_scores_has_no_table():

@@ -56,7 +56,8 @@ def find(path: str | Path) -> Source:
             raise ValueError(f"{path} is of no known format; these are: {_known()}, and each of them with .gz")
         return _files(name, format, [place], place)
     files = below(place)
-    if {"dataset_dict.json", "state.json"} & {file.name for file in files if file.parent == place}:
+    names = {file.name for file in files if file.parent == place}
+    if "dataset_dict.json" in names or names >= {"dataset_info.json", "state.json"}:
         return _saved(name, place, files)
     return _folder(name, files, place)
 
@@ -153,9 +154,13 @@ class Lines:
 
 
 def _has_paragraphs(path: Path) -> bool:
+    paragraphs = lines = 0
     with opened(path) as file:
-        runs = [sum(1 for _ in lines) for blank, lines in itertools.groupby(file, str.isspace) if not blank]
-    return len(runs) > 1 and sum(runs) <= LINES * len(runs)
+        for blank, run in itertools.groupby(file, str.isspace):
+            if not blank:
+                paragraphs += 1
+                lines += sum(1 for _ in run)
+    return paragraphs > 1 and lines <= LINES * paragraphs
 
 
 def _no_columns(name: str, text: str | None, label: str | None) -> None:

@@ -165,14 +165,22 @@ def _lists(arrays: list[np.ndarray]) -> pa.ListArray:
 
 
 def _words(text: str, encoding: Encoding, split: bool) -> Int[np.ndarray, " t"]:
-    """1 where a token starts a word: by the tokenizer's own words, else after white space."""
-    if not split:
-        starts = [a for a, _ in encoding.offsets]
-        return np.array([a == 0 or text[a].isspace() or text[a - 1].isspace() for a in starts], np.uint8)
-    words = np.array([-1 if word is None else word for word in encoding.word_ids], np.int64)
+    """1 where a token starts a word: by the tokenizer's own words, else by white space."""
+    if split:
+        words = np.array([-1 if word is None else word for word in encoding.word_ids], np.int64)
+    else:
+        words = _counted(text)[[min(a, len(text) - 1) for a, _ in encoding.offsets]]
     new = np.ones(len(words), np.uint8)
     new[1:] = (words[1:] != words[:-1]) | (words[1:] < 0)
     return new
+
+
+def _counted(text: str) -> Int[np.ndarray, " c"]:
+    """The number of each character's word; white space is of the word behind it."""
+    blank = np.fromiter(map(str.isspace, text), bool, len(text))
+    first = blank.copy()
+    first[1:] &= ~blank[:-1]
+    return np.cumsum(first) - (blank[0] if len(text) else 0)
 
 
 def _sentences(

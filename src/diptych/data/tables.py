@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from diptych.data.columns import Row
+from diptych.data.columns import LABEL, TEXT, Row
 from diptych.data.files import opened, whole_gzip
 from diptych.data.tally import Tally
 
@@ -75,8 +75,8 @@ def excerpt(text: str) -> str:
 def delimited(path: Path, tally: Tally, columns: Sequence[str] | None) -> Iterator[Row]:
     """Rows of a .csv or .tsv file by the names in its first row.
 
-    A .csv file may use semicolons or tabs. A file whose first row is no header (a field is a number or
-    longer than 64 characters) has the columns "1", "2", ...; missing fields are null.
+    A .csv file may use semicolons or tabs. A file whose first row is no header (it has no usual name, and
+    a field is a number or longer than 64 characters) has the columns "1", "2", ... Missing fields are null.
     """
     csv.field_size_limit(min(sys.maxsize, 2**31 - 1))
     with opened(path, newline="") as file:
@@ -110,6 +110,8 @@ def _delimiter(line: str) -> str:
 
 
 def _is_header(fields: Sequence[str]) -> bool:
+    if {field.strip().lower() for field in fields} & {*TEXT, *LABEL}:
+        return True
     return not any(len(x) > WIDE or re.fullmatch(r"\s*[-+]?\d+(\.\d*)?\s*", x) for x in fields)
 
 

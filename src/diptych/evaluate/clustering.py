@@ -11,7 +11,7 @@ from diptych.evaluate.score import Score
 from diptych.measure.rows import Rows
 
 
-def v_measure(rows: Rows, classes: Int[np.ndarray, " n"], seed: int = 0, restarts: int = 4) -> Score:
+def v_measure(rows: Rows, classes: Int[np.ndarray, " n"], seed: int = 0, restarts: int = 3) -> Score:
     """The mean V-measure over k-means runs from different starts; its error is std / sqrt(restarts)."""
     from sklearn.cluster import MiniBatchKMeans
     from sklearn.metrics import v_measure_score
@@ -19,6 +19,6 @@ def v_measure(rows: Rows, classes: Int[np.ndarray, " n"], seed: int = 0, restart
     k = len(np.unique(classes))
     scores = []
     for restart in range(restarts):
-        means = MiniBatchKMeans(k, batch_size=1024, n_init=1, max_iter=20, random_state=seed + restart)
+        means = MiniBatchKMeans(k, batch_size=1024, n_init=1, random_state=seed + restart)
         scores.append(v_measure_score(classes, means.fit_predict(rows)))
     return Score(float(np.mean(scores)), float(np.std(scores, ddof=1) / np.sqrt(restarts)))

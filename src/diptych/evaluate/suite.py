@@ -205,8 +205,7 @@ def _scores(name: str, encode: Encode, questions: Questions, seed: int) -> tuple
 
 def encoded(name: str, encode: Encode, texts: Sequence[str]) -> Rows:
     """Finite rows, one per text, as an array or a sparse matrix. Raises ValueError if they are not that."""
-    rows = encode(texts)
-    rows = rows.tocsr() if sparse.issparse(rows) else np.asarray(rows)
+    rows: Rows = given.tocsr() if sparse.issparse(given := encode(texts)) else np.asarray(given)
     if rows.ndim != 2 or rows.shape[0] != len(texts):
         raise ValueError(f"{name} gave embeddings of shape {rows.shape} for {len(texts)} texts; one row each is due")
     if sparse.issparse(rows):

@@ -38,6 +38,7 @@ def neighbours(
 
 def _sparse(queries: Rows, bank: Rows, k: int) -> tuple[Int[np.ndarray, "q k"], Float[np.ndarray, "q k"]]:
     """Squared distances are compared as float32, so that rounding does not order what is equal."""
+    queries, bank = queries.astype(np.float64), bank.astype(np.float64)
     own, theirs = squares(queries), squares(bank)
     found, far = [], []
     for block in blocks(queries.shape[0], bank.shape[0]):

@@ -27,7 +27,7 @@ def model_card(card: Card) -> str:
         FRONT,
         f"# {escaped(card.name)}\n",
         f"{escaped(sentence(card))}\n",
-        "Text in, embeddings out; trained without labels by [diptych](https://pypi.org/project/diptych/).\n",
+        "Text in, embeddings out; trained without labels by diptych.\n",
         _usage(card),
     ]
     if present([card.scores]):
@@ -38,7 +38,7 @@ def model_card(card: Card) -> str:
 def escaped(text: str) -> str:
     """Text on one line that Markdown and HTML leave as it is."""
     line = " ".join(str(text).split()).replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
-    return re.sub(r"([\\`*_{}\[\]()#+!|~$]|(?<=^\d)\.|^-)", r"\\\1", line)
+    return re.sub(r"([\\`*_\[\]#|~$])", r"\\\1", line)
 
 
 def _usage(card: Card) -> str:

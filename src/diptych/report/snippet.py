@@ -8,4 +8,4 @@ def snippet(text: str, width: int = 160) -> str:
     line = " ".join("".join(c if c.isprintable() else " " for c in text[: 4 * width]).split())
     if len(line) <= width and len(text) <= 4 * width:
         return line
-    return textwrap.shorten(line, width, placeholder=" …") if " " in line[:width] else f"{line[: width - 1]}…"
+    return textwrap.shorten(line, width, placeholder="…") if " " in line[:width] else f"{line[: width - 1]}…"
