@@ -195,6 +195,7 @@ class Encoder(nn.Module, ABC):
     dim: int
     padded: bool = True  # whether a batch is padded to its longest sample
     micro: int = 4096  # tokens of a micro-batch, unless the machine says otherwise
+    threads: int | None = None  # of the processor; None is all of them
 
     @property
     @abstractmethod

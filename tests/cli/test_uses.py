@@ -1,6 +1,7 @@
 """evaluate, embed, search, compare: what is done with a model."""
 
 import json
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -58,7 +59,7 @@ def vectors(file):
     if file.endswith(".npy"):
         return np.load(file)
     if file.endswith(".jsonl"):
-        return np.array([json.loads(line)["embedding"] for line in open(file)])  # noqa: SIM115
+        return np.array([json.loads(line)["embedding"] for line in Path(file).read_text().splitlines()])
     import pyarrow.parquet as pq
 
     return np.array(pq.read_table(file)["embedding"].to_pylist())
@@ -70,17 +71,14 @@ def test_an_interrupted_embedding_goes_on_where_it_stopped(run, corpus, tmp_path
     monkeypatch.setattr(embedding, "PART", 10)
     encoder, documents, calls = load(run), read(corpus), []
 
-    class Cut(Exception):
-        pass
-
     def counted(texts, encode=encoder.encode):
         calls.append(len(texts))
         if len(calls) == 3:
-            raise Cut
+            raise InterruptedError
         return encode(texts)
 
     monkeypatch.setattr(encoder, "encode", counted)
-    with pytest.raises(Cut):
+    with pytest.raises(InterruptedError):
         embedding.embed(run, encoder, documents, tmp_path / "v.npy")
     assert not (tmp_path / "v.npy").exists()
     embedding.embed(run, encoder, documents, tmp_path / "v.npy")
@@ -104,7 +102,7 @@ def test_search_finds_the_document_itself_first(diptych, run, corpus):
     code, out, err = diptych("search", run, corpus, query, "--k", 3, "--json")
     assert code == 0, err
     (answer,) = json.loads(out)["answers"]
-    assert [d["document"] for d in answer["documents"]][0] == 7
+    assert answer["documents"][0]["document"] == 7
     assert answer["documents"][0]["cosine"] == pytest.approx(1, abs=1e-4)
     assert len(answer["documents"]) == 3
 

@@ -48,6 +48,11 @@ def test_among_equal_rows_the_first_come_first(kind):
     np.testing.assert_allclose(distance, 0, atol=1e-6 if kind == "sparse" else 0)
 
 
+def test_rounding_does_not_order_texts_that_share_no_word_with_the_query():
+    bank, _ = data("sparse")
+    assert neighbours(sparse.csr_matrix((1, bank.shape[1])), bank, 20)[0].tolist() == [list(range(20))]
+
+
 def test_rows_far_from_the_origin_lose_no_digits():
     rng = np.random.default_rng(0)
     x = (1000 + 0.01 * rng.standard_normal((300, 32))).astype(np.float32)

@@ -60,7 +60,7 @@ def _report(error: Exception) -> int:
     if isinstance(error, OSError) and error.strerror and error.filename:
         return _say(f"{error.filename}: {error.strerror}", 2 if isinstance(error, FileNotFoundError) else 1)
     if isinstance(error, (DataError, OSError, ImportError, DivergedError)):
-        usage = isinstance(error, (FileNotFoundError, FileExistsError, NotADirectoryError))
+        usage = isinstance(error, (FileNotFoundError, FileExistsError, NotADirectoryError, ConnectionError))
         return _say(str(error), 2 if usage else 1)
     if isinstance(error, ValueError):
         return _say(str(error), 2)

@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 
+from diptych.core import DataError
 from diptych.data.tally import Tally, counted
 
 Pair = tuple[str | None, str | None]  # a text and its label
@@ -77,7 +78,7 @@ class Batches:
     def facts(self, name: str) -> Facts:
         """Raises ValueError if there was no document."""
         if not self._hashes:
-            raise ValueError("; ".join([f"there is no document in {name}", *self._tally.sentences()]))
+            raise DataError("; ".join([f"there is no document in {name}", *self._tally.sentences()]))
         hashes = np.frombuffer(self._hashes, np.uint64)
         self._tally.add("document", REPEATED, len(hashes) - len(np.unique(hashes)))
         return Facts(len(hashes), len(self._classes), self._content.hexdigest())

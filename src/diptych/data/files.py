@@ -11,6 +11,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TextIO
 
+from diptych.core import DataError
+
 HEAD = 8192  # bytes in which a file shows what it is
 BLOCK = 1 << 20
 MARKS = [  # the longer ones first: UTF-32's begins with UTF-16's
@@ -59,7 +61,7 @@ def whole_gzip(path: Path) -> Iterator[None]:
     try:
         yield
     except (EOFError, zlib.error, gzip.BadGzipFile) as error:
-        raise ValueError(f"{path} is not a whole gzip file ({error}); was it copied completely?") from error
+        raise DataError(f"{path} is not a whole gzip file ({error}); was it copied completely?") from error
 
 
 @contextmanager

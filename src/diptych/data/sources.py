@@ -8,6 +8,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Protocol
 
+from diptych.core import DataError
 from diptych.data import columns, tables
 from diptych.data.columns import Columns, Row
 from diptych.data.corpus import Pair
@@ -183,7 +184,7 @@ class Table:
     def pairs(self, text: str | None, label: str | None, tally: Tally) -> tuple[str, Iterable[Pair]]:
         sample = _sample(self.rows(Tally(), None))
         if not sample:
-            raise ValueError(f"there is no document in {self.name}: it has no rows")
+            raise DataError(f"there is no document in {self.name}: it has no rows")
         try:
             found = columns.find(sample, text, label)
         except ValueError as error:
@@ -194,7 +195,7 @@ class Table:
         for number, row in enumerate(self.rows(tally, found.used), 1):
             text = row.get(found.text)
             if text is not None and text == text and not isinstance(text, str):
-                raise ValueError(
+                raise DataError(
                     f"{self.name}: column {found.text!r} is to hold text, but in row {number} it holds "
                     f"{tables.excerpt(repr(text))} ({type(text).__name__}); --text-column names another"
                 )

@@ -13,6 +13,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, BinaryIO
 
+from diptych.core import DataError
 from diptych.data.columns import LABEL, TEXT, Row
 from diptych.data.files import opened, whole_gzip
 from diptych.data.tally import Tally
@@ -43,9 +44,9 @@ def _object(where: str, line: str) -> Row:
     try:
         row = json.loads(line)
     except (ValueError, RecursionError) as error:
-        raise ValueError(f"{where} is not JSON ({_reason(error)}): {excerpt(line)}") from None
+        raise DataError(f"{where} is not JSON ({_reason(error)}): {excerpt(line)}") from None
     if not isinstance(row, dict):
-        raise ValueError(f'{where} is not a JSON object, like {{"text": ...}}, but: {excerpt(line)}')
+        raise DataError(f'{where} is not a JSON object, like {{"text": ...}}, but: {excerpt(line)}')
     return row
 
 
@@ -55,10 +56,10 @@ def _array(path: Path, text: str) -> Iterator[Row]:
     except (ValueError, RecursionError) as error:
         line = getattr(error, "lineno", 1)
         there = text.splitlines()[line - 1]
-        raise ValueError(f"{path}, line {line} is not JSON ({_reason(error)}): {excerpt(there)}") from None
+        raise DataError(f"{path}, line {line} is not JSON ({_reason(error)}): {excerpt(there)}") from None
     for number, row in enumerate(rows, 1):
         if not isinstance(row, dict):
-            raise ValueError(f"{path}, element {number} is not a JSON object, but: {excerpt(repr(row))}")
+            raise DataError(f"{path}, element {number} is not a JSON object, but: {excerpt(repr(row))}")
         yield row
 
 
@@ -87,7 +88,7 @@ def delimited(path: Path, tally: Tally, columns: Sequence[str] | None) -> Iterat
         try:
             yield from _rows(reader, tally)
         except csv.Error as error:
-            raise ValueError(f"{path}, line {reader.line_num} is not CSV: {error}") from None
+            raise DataError(f"{path}, line {reader.line_num} is not CSV: {error}") from None
 
 
 def _rows(reader: Iterator[list[str]], tally: Tally) -> Iterator[Row]:
@@ -126,7 +127,7 @@ def parquet(path: Path, tally: Tally, columns: Sequence[str] | None) -> Iterator
             for batch in table.iter_batches(TOGETHER, columns=columns):
                 yield from batch.to_pylist()
         except pa.ArrowException as error:
-            raise ValueError(f"{path} is not a Parquet file that can be read: {error}") from error
+            raise DataError(f"{path} is not a Parquet file that can be read: {error}") from error
 
 
 @contextmanager

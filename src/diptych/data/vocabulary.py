@@ -6,13 +6,14 @@ from hashlib import blake2b
 from pathlib import Path
 
 import tokenizers
-from tokenizers import Tokenizer
+from tokenizers import Regex, Tokenizer
 from tokenizers.decoders import WordPiece as Decoder
 from tokenizers.models import WordPiece
 from tokenizers.normalizers import BertNormalizer
-from tokenizers.pre_tokenizers import BertPreTokenizer
+from tokenizers.pre_tokenizers import BertPreTokenizer, Split
 from tokenizers.trainers import WordPieceTrainer
 
+from diptych.core import DataError
 from diptych.data import cache
 
 FORMAT = "1"  # of what is cached; another number makes old entries unused
@@ -21,22 +22,23 @@ ALPHABET = 1000  # the most characters; rarer ones are unknown
 TOGETHER = 1 << 20  # characters handed to the trainer at once
 
 
-def train(texts: Iterable[str], size: int) -> Tokenizer:
+def train(texts: Iterable[str], size: int, punctuation: bool = True) -> Tokenizer:
     """A lower-casing WordPiece tokenizer of at most `size` tokens, learned from texts.
 
-    It adds no special tokens by itself. The same texts give the same tokenizer: the trainer of
-    `tokenizers` numbers characters within words in the order of a hash table, and breaks ties by these
-    numbers, so the characters are counted here and given to it. Kept in the cache by the texts.
+    Without `punctuation` only letters and digits become tokens. It adds no special tokens by itself.
+    The same texts give the same tokenizer: the trainer of `tokenizers` numbers characters within words
+    in the order of a hash table, and breaks ties by these numbers, so the characters are counted here
+    and given to it. Kept in the cache by the texts.
 
     Raises ValueError if `size` leaves no room beside the five special tokens, or there is no text.
     """
     if size < len(SPECIAL) + 2:
         raise ValueError(f"a vocabulary has room for {len(SPECIAL)} special tokens and more; got size {size}")
     texts = list(texts) if isinstance(texts, Iterator) else texts
-    key = cache.key(FORMAT, tokenizers.__version__, str(size), _digest(texts))
+    key = cache.key(FORMAT, tokenizers.__version__, str(size), str(punctuation), _digest(texts))
 
     def write(folder: Path) -> None:
-        _trained(texts, size).save(str(folder / "tokenizer.json"))
+        _trained(texts, size, punctuation).save(str(folder / "tokenizer.json"))
 
     return Tokenizer.from_file(str(cache.entry("vocabularies", key, write) / "tokenizer.json"))
 
@@ -49,8 +51,8 @@ def _digest(texts: Iterable[str]) -> str:
     return digest.hexdigest()
 
 
-def _trained(texts: Iterable[str], size: int) -> Tokenizer:
-    tokenizer = _empty({})
+def _trained(texts: Iterable[str], size: int, punctuation: bool) -> Tokenizer:
+    tokenizer = _empty({}, punctuation)
     alphabet = _alphabet(texts, tokenizer, min(ALPHABET, (size - len(SPECIAL)) // 2))
     trainer = WordPieceTrainer(
         vocab_size=size,
@@ -60,13 +62,14 @@ def _trained(texts: Iterable[str], size: int) -> Tokenizer:
         show_progress=False,
     )
     tokenizer.train_from_iterator(_parts(texts), trainer)
-    return _empty(tokenizer.get_vocab(with_added_tokens=True))
+    return _empty(tokenizer.get_vocab(with_added_tokens=True), punctuation)
 
 
-def _empty(vocabulary: dict[str, int]) -> Tokenizer:
+def _empty(vocabulary: dict[str, int], punctuation: bool) -> Tokenizer:
     tokenizer = Tokenizer(WordPiece(vocabulary, unk_token="[UNK]"))
     tokenizer.normalizer = BertNormalizer(lowercase=True)
-    tokenizer.pre_tokenizer = BertPreTokenizer()
+    words = Split(Regex(r"[^\W_]+"), "removed", invert=True)
+    tokenizer.pre_tokenizer = BertPreTokenizer() if punctuation else words
     tokenizer.decoder = Decoder()
     if vocabulary:
         tokenizer.add_special_tokens(SPECIAL)
@@ -84,7 +87,7 @@ def _alphabet(texts: Iterable[str], tokenizer: Tokenizer, most: int) -> list[str
             if not normal.isspace():
                 counts[normal] += count
     if not counts:
-        raise ValueError("there is no text to learn a vocabulary from")
+        raise DataError("there is no text to learn a vocabulary from")
     return sorted(sorted(counts, key=lambda x: (-counts[x], x))[:most])
 
 

@@ -36,6 +36,7 @@ class Static(Encoder):
 
     padded = False
     micro = 1 << 20  # nothing is kept per token
+    threads = 1  # a step is a few milliseconds: threads would mostly wait for one another
 
     def __init__(
         self, tokenizer: Tokenizer, table: Float[Tensor, "n d"], dropout: float = 0.0, normalize: bool = False
@@ -138,11 +139,11 @@ def _kept(key: Int[Tensor, " t"], width: int, p: float) -> Float[Tensor, "t d"]:
     return uniform(key, 1, width)[:, 0].ge_(p)
 
 
-def fresh(tokenizer: Tokenizer, dim: int, seed: int = 0, std: float = 1.0, dropout: float = 0.0) -> Static:
-    """An untrained table: normal vectors with standard deviation `std`, decided by the seed."""
+def fresh(tokenizer: Tokenizer, dim: int, seed: int = 0, dropout: float = 0.0, normalize: bool = True) -> Static:
+    """An untrained table: normal vectors of length about one, decided by the seed."""
     rows = 1 + max(tokenizer.get_vocab().values(), default=-1)
-    table = torch.randn(rows, dim, generator=torch.Generator().manual_seed(seed)) * std
-    return Static(tokenizer, table, dropout)
+    table = torch.randn(rows, dim, generator=torch.Generator().manual_seed(seed)) * dim**-0.5
+    return Static(tokenizer, table, dropout, normalize)
 
 
 def load(folder: Path, dropout: float = 0.0) -> Static:

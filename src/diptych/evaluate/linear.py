@@ -24,6 +24,7 @@ GRID = (1e-3, 1e-4, 1e-5, 1e-6, 1e-7)
 
 CHOOSE_ON = 5000  # training rows that the penalty is chosen on, at most, a fifth of them for validation
 ITERATIONS = 20
+TOLERANCE = 1e-5  # of the loss, from one iteration to the next
 
 
 def linear(
@@ -97,7 +98,7 @@ def fit(
         [scaled, bias],
         max_iter=ITERATIONS,
         history_size=5,
-        tolerance_change=1e-5,
+        tolerance_change=TOLERANCE,
         line_search_fn="strong_wolfe",
     )
 

@@ -13,6 +13,9 @@ if TYPE_CHECKING:
     from diptych.views.input.text.crop import Crop, PaperCrop
 
 
+CHARACTERS = 300  # of the corpus for each token of the vocabulary
+
+
 class Settings(TypedDict, total=False):
     """Options of every recipe for text. What is left out gets the default of the encoder's kind."""
 
@@ -65,7 +68,6 @@ class Defaults:
     epochs: float
     least: int  # steps, on a small corpus
     temperature: float = 0.05
-    vocabulary: int = 30_000
     dim: int = 256
 
 
@@ -131,7 +133,8 @@ def _encoder(
         raise ValueError(f"--init {given['init']} brings its own encoder; leave --encoder {name} out")
     if "init" not in given and name in ("static", "tiny"):
         kind = kinds[name]
-        tokenizer = vocabulary.train(documents.texts, given.get("vocabulary", kind.vocabulary))
+        size = given.get("vocabulary") or _vocabulary(documents)
+        tokenizer = vocabulary.train(documents.texts, size, punctuation=name == "tiny")
         dim = given.get("dim", kind.dim)
         encoder = fresh(tokenizer, dim, seed) if name == "static" else tiny(tokenizer, seed, width=dim)
     else:
@@ -154,6 +157,15 @@ def _encoder(
     else:
         raise ValueError(f"{given.get('init', name)} can be evaluated, but not trained: its modules are not known")
     return kind, encoder
+
+
+def _vocabulary(documents: "Documents") -> int:
+    """Tokens of a vocabulary that a corpus of this size can teach: one per CHARACTERS, within bounds.
+
+    Rarer tokens would be told apart by the documents they happen to be in, and nothing else.
+    """
+    characters = sum(len(text) for text in documents.texts)
+    return min(30_000, max(2_000, characters // CHARACTERS))
 
 
 def _only(options: set[str], given: Mapping[str, Any], why: str) -> None:

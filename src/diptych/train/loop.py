@@ -64,7 +64,8 @@ def train(
         seconds = spent["seconds"] + time.monotonic() - start
         state.save(folder / "checkpoints", step, modules, optimiser, spent | {"seconds": seconds})
 
-    with _stoppable() as stop, _metrics(folder / "metrics.jsonl", step) as log:
+    threads = model.encoder.threads or torch.get_num_threads()
+    with _stoppable() as stop, _metrics(folder / "metrics.jsonl", step) as log, _threads(threads):
         for work in ahead(recipe, machine, step):
             rate = optim.schedule(recipe.optimiser, step, recipe.steps, epoch_steps(recipe))
             for group in optimiser.param_groups:
@@ -116,6 +117,17 @@ def train(
 def _norm(parameters: list[torch.nn.Parameter], clip: float | None) -> torch.Tensor:
     """The norm of the whole gradient, which is cut to `clip` if there is one."""
     return torch.nn.utils.clip_grad_norm_(parameters, clip or float("inf"))
+
+
+@contextmanager
+def _threads(number: int) -> Iterator[None]:
+    """While open, torch computes on that many threads."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(number)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
 
 
 @contextmanager
