@@ -31,7 +31,6 @@ class Column(Sequence[T], Generic[T]):
             return self.take(np.arange(len(self))[i])
         if not -len(self) <= i < len(self):
             raise IndexError(f"there are {len(self)} values; got {i}")
-        i = i % len(self)
         return self._values[i if self._rows is None else int(self._rows[i])].as_py()
 
     def __iter__(self) -> Iterator[T]:

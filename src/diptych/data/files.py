@@ -24,7 +24,7 @@ MARKS = [  # the longer ones first: UTF-32's begins with UTF-16's
 ]
 
 
-class BinaryFileError(ValueError):
+class BinaryFileError(DataError):
     """A file that should be text is none."""
 
 

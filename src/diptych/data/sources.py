@@ -86,7 +86,7 @@ def _folder(name: str, files: list[Path], root: Path) -> Source:
         if (format := _format(file)) and file.exists():
             sizes[format] = sizes.get(format, 0) + file.stat().st_size
     if not sizes:
-        raise ValueError(
+        raise DataError(
             f"there is no document in {root}: none of its {len(files)} files is {_known()} or one of them with .gz"
         )
     main = max(sizes, key=sizes.__getitem__)

@@ -55,6 +55,8 @@ class Settings(TypedDict, total=False):
     """Column that holds the text (found, if not given)."""
     label_column: str | None
     """Column that holds a label, for evaluation only (found, if not given)."""
+    train_only: bool
+    """Learn nothing from the tenth that k-NN tests on, not even without its labels."""
     seed: int
     """Decides the initial weights, the order and the views."""
 
@@ -87,6 +89,7 @@ def build(
     from diptych.core import Model, Optimiser, Recipe
     from diptych.data import store
     from diptych.data.documents import Documents, read
+    from diptych.evaluate.split import train_only
     from diptych.objectives.infonce import InfoNCE
     from diptych.views.input.text.crop import PaperCrop
 
@@ -98,8 +101,9 @@ def build(
         documents = corpus
     else:
         documents = read(str(corpus), given.get("text_column"), given.get("label_column"))
-    kind, encoder = _encoder(documents, given, kinds, dropout)
-    stored = store.build(documents, encoder.tokenizer, "full stops" if isinstance(crop, PaperCrop) else "sentences")
+    seen = documents.select(train_only(len(documents), documents.labels)) if given.get("train_only") else documents
+    kind, encoder = _encoder(seen, given, kinds, dropout)
+    stored = store.build(seen, encoder.tokenizer, "full stops" if isinstance(crop, PaperCrop) else "sentences")
     data, notes = _croppable(stored, crop)
     batch = min(given.get("batch", kind.batch), len(data))
     return Recipe(
