@@ -38,7 +38,7 @@ def train(diptych, tmp_path):
         (jsonl(*[{"text": "The same. Always the same."}] * 30), "same.jsonl", 1, ["no two of them differ"]),
         (jsonl({"text": "One document. With two sentences. Or three."}), "one.jsonl", 1, ["two different"]),
         (jsonl(*[{"text": w} for w in "abcdefghij"]), "words.jsonl", 1, ["0 of 10 documents can be cropped"]),
-        (jsonl(*[{"n": i} for i in range(9)]), "numbers.jsonl", 1, ["numbers.jsonl"]),
+        (jsonl(*[{"n": i} for i in range(9)]), "numbers.jsonl", 2, ["numbers.jsonl"]),
         (b"PAR1 this is no parquet file", "fake.parquet", 1, ["fake.parquet"]),
         (b"x", "what.docx", 2, ["what.docx"]),
     ],

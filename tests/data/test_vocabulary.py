@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from diptych.data.vocabulary import SPECIAL, train
+from diptych.data.vocabulary import SPECIAL, damped, train, undamped
 
 TEXTS = ["The cat sat on the mat.", "A cat is no mat, is it?", "Thé CAT 3.5"] * 3
 
@@ -67,3 +67,18 @@ def difficult():
 def test_training_prints_nothing(capfd):
     train(TEXTS, 60)
     assert capfd.readouterr() == ("", "")
+
+
+def test_a_damped_tokenizer_reads_a_repeated_word_once_at_its_last_place():
+    plain = train(["a cat and a dog saw the catalog, a cat"] * 9, 100, punctuation=False)
+    tokens = damped(plain).encode("A cat and a dog. A cat_log", add_special_tokens=False)
+    assert tokens.tokens == plain.encode("and dog a cat log", add_special_tokens=False).tokens
+    assert undamped(damped(plain)).to_str() == undamped(plain).to_str() == plain.to_str()
+    assert damped(damped(plain)).to_str() == damped(plain).to_str()
+
+
+def test_damping_reaches_three_hundred_characters():
+    plain = train(["word filler"] * 9, 100, punctuation=False)
+    near, far = ("word " + "- " * n + "word" for n in (140, 160))
+    assert len(damped(plain).encode(near, add_special_tokens=False).tokens) == 1
+    assert len(damped(plain).encode(far, add_special_tokens=False).tokens) == 2

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from diptych.core import Draw, Text
-from diptych.views.input.text.crop import Crop, PaperCrop
+from diptych.views.input.text.crop import Crop, Halves, PaperCrop
 
 
 def text(*sentences):
@@ -63,6 +63,16 @@ def test_two_words_are_enough_and_one_is_not():
     one = Text(np.arange(3), np.array([1, 0, 0], bool), np.array([0]), np.array([9]))
     assert not Crop(2).fits(one)
     assert Crop(2).fits(text(2))
+
+
+def test_halves_are_the_two_sides_of_a_cut_at_a_word():
+    sample = Text(np.arange(8), np.array([1, 0, 1, 1, 0, 1, 1, 1], bool), np.array([0]), np.array([30]))
+    pairs = crops(Halves(0.3), sample)
+    assert all(a + b == list(range(8)) for a, b in pairs)
+    assert {len(a) for a, _ in pairs} == {3, 5, 6}
+    assert all(a == b for a, b in crops(Halves(0.3, same=True), sample))
+    two = Text(np.arange(2), np.ones(2, bool), np.array([0]), np.array([9]))
+    assert crops(Halves(), two, 5) == [[[0], [1]]] * 5
 
 
 def test_the_papers_rule_on_a_document_worked_out_by_hand():

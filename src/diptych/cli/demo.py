@@ -42,10 +42,10 @@ def demo(*, out: Path = Path("runs/demo"), seed: int = 0, json: bool = False) ->
     note(*documents.notes)
     settings: Settings = {"seed": seed}
     rival = fit(
-        recipes.dropout(documents, **settings), out / "dropout", force=True, judged=False, watch=Live("dropout")
+        recipes.dropout(documents, rule="halves", **settings), out / "dropout", force=True, judged=False, watch=Live("dropout")
     )
     run = fit(
-        recipes.crop(documents, **settings),
+        recipes.crop(documents, rule="halves", **settings),
         out / "crop",
         force=True,
         beside={"dropout": encoders.load(rival.model)},

@@ -52,9 +52,7 @@ def _command(function: Callable[..., Recipe]) -> Callable[..., None]:
 
     flat = [Parameter(name="*")]
     extra = [
-        inspect.Parameter(
-            "output", inspect.Parameter.KEYWORD_ONLY, default=HERE, annotation=Annotated[Output, *flat]
-        ),
+        inspect.Parameter("output", inspect.Parameter.KEYWORD_ONLY, default=HERE, annotation=Annotated[Output, *flat]),
         inspect.Parameter(
             "machine", inspect.Parameter.KEYWORD_ONLY, default=THIS, annotation=Annotated[Machine, *flat]
         ),

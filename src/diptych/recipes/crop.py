@@ -1,16 +1,15 @@
 """Two crops of a document are a positive pair (arXiv:2508.03453)."""
 
-from typing import TYPE_CHECKING, Literal, Unpack
+from typing import TYPE_CHECKING, Unpack
 
 from diptych.core import Recipe, View, recipe
-from diptych.recipes.text import Defaults, Settings, build
-from diptych.views.input.text.crop import Crop, PaperCrop
+from diptych.recipes.text import Defaults, Rule, Settings, build, window
 
 if TYPE_CHECKING:
     from diptych.data.documents import Documents
 
 KINDS = {
-    "static": Defaults(lr=0.1, batch=512, epochs=6, least=150, temperature=0.1),
+    "static": Defaults(lr=0.1, batch=512, epochs=6, least=150, temperature=0.1, dim=512),
     "tiny": Defaults(lr=5e-4, batch=128, epochs=6, least=300),
     "pretrained": Defaults(lr=2e-5, batch=64, epochs=1, least=100),
 }
@@ -21,7 +20,7 @@ def crop(
     corpus: "str | Documents",
     *,
     sentences: int = 2,
-    rule: Literal["sentences", "paper"] = "sentences",
+    rule: Rule = "sentences",
     **settings: Unpack[Settings],
 ) -> Recipe:
     """Two different crops of a document are a positive pair; the batch's other documents are negatives.
@@ -36,8 +35,9 @@ def crop(
     sentences
         Sentences per crop.
     rule
-        "sentences" segments by language and crops short documents by words; "paper" is the authors'
-        rule (pieces of 100 to 250 characters between full stops, shorter documents left out).
+        "sentences" segments by language and crops short documents by words; "halves" cuts a document
+        in two; "paper" is the authors' rule (pieces of 100 to 250 characters between full stops,
+        shorter documents left out).
     """
-    window = Crop(sentences) if rule == "sentences" else PaperCrop(sentences)
-    return build(corpus, window, [View(transform=window)] * 2, settings, KINDS)
+    cut = window(rule, sentences)
+    return build(corpus, cut, [View(transform=cut)] * 2, settings, KINDS)

@@ -1,17 +1,16 @@
 """The same window twice, told apart by dropout alone (SimCSE, arXiv:2104.08821)."""
 
-from typing import TYPE_CHECKING, Literal, Unpack
+from typing import TYPE_CHECKING, Unpack
 
 from diptych.core import Recipe, View, recipe
-from diptych.recipes.text import Defaults, Settings, build
-from diptych.views.input.text.crop import Crop, PaperCrop
+from diptych.recipes.text import Defaults, Rule, Settings, build, window
 
 if TYPE_CHECKING:
     from diptych.data.documents import Documents
 
 STATIC_DROPOUT = 0.1
 KINDS = {
-    "static": Defaults(lr=0.1, batch=512, epochs=6, least=150, temperature=0.1),
+    "static": Defaults(lr=0.1, batch=512, epochs=6, least=150, temperature=0.1, dim=512),
     "tiny": Defaults(lr=5e-4, batch=128, epochs=6, least=300),
     "pretrained": Defaults(lr=5e-5, batch=64, epochs=1, least=100),
 }
@@ -22,7 +21,7 @@ def dropout(
     corpus: "str | Documents",
     *,
     sentences: int = 2,
-    rule: Literal["sentences", "paper"] = "sentences",
+    rule: Rule = "sentences",
     **settings: Unpack[Settings],
 ) -> Recipe:
     """One crop of a document, encoded twice, is a positive pair: dropout alone tells the views apart.
@@ -41,8 +40,8 @@ def dropout(
     rule
         How documents are cut, as in `crop`.
     """
-    window = Crop(sentences, same=True) if rule == "sentences" else PaperCrop(sentences, same=True)
-    made = build(corpus, window, [View(transform=window)] * 2, settings, KINDS, STATIC_DROPOUT)
+    cut = window(rule, sentences, same=True)
+    made = build(corpus, cut, [View(transform=cut)] * 2, settings, KINDS, STATIC_DROPOUT)
     if not made.model.encoder.noisy:
         raise ValueError(
             "the two views of `dropout` are identical: this encoder has no dropout, so there is nothing "

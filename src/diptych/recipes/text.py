@@ -10,9 +10,9 @@ if TYPE_CHECKING:
     from diptych.data.store import TokenStore
     from diptych.encoders.static import Static
     from diptych.encoders.transformer import Transformer
-    from diptych.views.input.text.crop import Crop, PaperCrop
+    from diptych.views.input.text.crop import Crop, Halves, PaperCrop
 
-
+Rule = Literal["sentences", "halves", "paper"]
 CHARACTERS = 300  # of the corpus for each token of the vocabulary
 
 
@@ -73,9 +73,18 @@ class Defaults:
     dim: int = 256
 
 
+def window(rule: Rule, sentences: int, same: bool = False) -> "Crop | Halves | PaperCrop":
+    """The crop that a rule names; with `same` all views of a text are one window."""
+    from diptych.views.input.text.crop import Crop, Halves, PaperCrop
+
+    if rule == "halves":
+        return Halves(same=same)
+    return Crop(sentences, same=same) if rule == "sentences" else PaperCrop(sentences, same=same)
+
+
 def build(
     corpus: "str | Documents",
-    crop: "Crop | PaperCrop",
+    crop: "Crop | Halves | PaperCrop",
     views: "Sequence[View]",
     settings: Settings,
     kinds: Mapping[str, Defaults],
@@ -89,6 +98,7 @@ def build(
     from diptych.core import Model, Optimiser, Recipe
     from diptych.data import store
     from diptych.data.documents import Documents, read
+    from diptych.data.vocabulary import undamped
     from diptych.evaluate.split import train_only
     from diptych.objectives.infonce import InfoNCE
     from diptych.views.input.text.crop import PaperCrop
@@ -103,7 +113,9 @@ def build(
         documents = read(str(corpus), given.get("text_column"), given.get("label_column"))
     seen = documents.select(train_only(len(documents), documents.labels)) if given.get("train_only") else documents
     kind, encoder = _encoder(seen, given, kinds, dropout)
-    stored = store.build(seen, encoder.tokenizer, "full stops" if isinstance(crop, PaperCrop) else "sentences")
+    stored = store.build(
+        seen, undamped(encoder.tokenizer), "full stops" if isinstance(crop, PaperCrop) else "sentences"
+    )
     data, notes = _croppable(stored, crop)
     batch = min(given.get("batch", kind.batch), len(data))
     return Recipe(
@@ -140,7 +152,9 @@ def _encoder(
         size = given.get("vocabulary") or _vocabulary(documents)
         tokenizer = vocabulary.train(documents.texts, size, punctuation=name == "tiny")
         dim = given.get("dim", kind.dim)
-        encoder = fresh(tokenizer, dim, seed) if name == "static" else tiny(tokenizer, seed, width=dim)
+        encoder = (
+            fresh(vocabulary.damped(tokenizer), dim, seed) if name == "static" else tiny(tokenizer, seed, width=dim)
+        )
     else:
         _only({"vocabulary", "dim"}, given, "belongs to an encoder from scratch (static, tiny)")
         encoder = encoders.load(given.get("init", name))
@@ -177,7 +191,7 @@ def _only(options: set[str], given: Mapping[str, Any], why: str) -> None:
         raise ValueError(f"--{option.replace('_', '-')} {why}")
 
 
-def _croppable(data: "TokenStore", crop: "Crop | PaperCrop") -> "tuple[TokenStore, list[str]]":
+def _croppable(data: "TokenStore", crop: "Crop | Halves | PaperCrop") -> "tuple[TokenStore, list[str]]":
     """The documents that have two different windows, and what became of the others."""
     from diptych.core import DataError
 

@@ -51,6 +51,36 @@ class Crop:
 
 
 @dataclass(frozen=True)
+class Halves:
+    """The two sides of a cut through the text, at a word; drawn anew at every step.
+
+    Each side has at least `least` of the words. With `same`, every view is one of the sides.
+    """
+
+    least: float = 0.3
+    same: bool = False
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.least <= 0.5:
+            raise ValueError(f"a side of a cut is a part of the text, from 0 to 0.5; got least={self.least}")
+
+    def __call__(self, text: Text, draw: Draw) -> Text:
+        numbers = draw.shared
+        starts = np.flatnonzero(text.words)
+        place = round(numbers.uniform(self.least, 1 - self.least) * len(starts))
+        edge = starts[min(max(1, place), len(starts) - 1)]
+        side = numbers.integers(2) if self.same else draw.view % 2
+        return Text(text.ids[edge:] if side else text.ids[:edge])
+
+    def fits(self, text: Text) -> bool:
+        """Whether the text has two sides: two words."""
+        return int(np.count_nonzero(text.words)) > 1
+
+    def by_words(self, text: Text) -> bool:
+        return False
+
+
+@dataclass(frozen=True)
 class PaperCrop:
     """The crop rule of the paper's code, exactly; for a store cut at full stops.
 
