@@ -42,7 +42,11 @@ def demo(*, out: Path = Path("runs/demo"), seed: int = 0, json: bool = False) ->
     note(*documents.notes)
     settings: Settings = {"seed": seed}
     rival = fit(
-        recipes.dropout(documents, rule="halves", **settings), out / "dropout", force=True, judged=False, watch=Live("dropout")
+        recipes.dropout(documents, rule="halves", **settings),
+        out / "dropout",
+        force=True,
+        judged=False,
+        watch=Live("dropout"),
     )
     run = fit(
         recipes.crop(documents, rule="halves", **settings),

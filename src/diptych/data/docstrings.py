@@ -25,7 +25,7 @@ SOURCE = 256 << 20  # bytes of source that are parsed at most
 Module = tuple[str, Path, os.stat_result]
 
 
-def docstrings(limit: int = 30_000, seed: int = 0, paths: Sequence[str | Path] | None = None) -> Documents:
+def docstrings(limit: int = 24_000, seed: int = 0, paths: Sequence[str | Path] | None = None) -> Documents:
     """Docstrings of modules, classes and functions, labelled with the first two parts of the module's name.
 
     Parameters

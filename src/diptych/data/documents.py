@@ -36,6 +36,9 @@ class Documents:
     def __len__(self) -> int:
         return len(self.texts)
 
+    def __str__(self) -> str:
+        return self.name
+
     def select(self, indices: Iterable[int]) -> "Documents":
         """The documents at these places, in this order.
 

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 STATIC_DROPOUT = 0.1
 KINDS = {
     "static": Defaults(lr=0.1, batch=512, epochs=6, least=150, temperature=0.1, dim=512),
-    "tiny": Defaults(lr=5e-4, batch=128, epochs=6, least=300),
+    "tiny": Defaults(lr=5e-4, batch=64, epochs=3, least=200),
     "pretrained": Defaults(lr=5e-5, batch=64, epochs=1, least=100),
 }
 
