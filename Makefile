@@ -13,8 +13,9 @@ check: $(VENV)/tested  ## style, types, import rules and the code blocks of the 
 	$(VENV)/bin/ruff format --check .
 	$(VENV)/bin/mypy
 
-bench: $(VENV)/tested  ## the tables of docs/benchmarks.md (hours)
-	$(VENV)/bin/python benchmarks/crops.py
+bench: $(VENV)/tested  ## the tables of docs/benchmarks.md (hours); DATA is a folder of labelled corpora
+	$(VENV)/bin/python benchmarks/crops.py --data $(DATA) --seeds 5
+	$(VENV)/bin/python benchmarks/claims.py --data $(DATA)
 
 $(VENV)/bin/python:
 	python3 -m venv $(VENV)

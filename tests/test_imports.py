@@ -41,7 +41,6 @@ LATE = {
     "openTSNE",
     "datasets",
     "peft",
-    "scipy",
 }
 
 

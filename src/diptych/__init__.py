@@ -10,17 +10,20 @@ vectors = model.encode(["a question", "a document"])
 from importlib import import_module
 from typing import Any
 
+CORE = (
+    "Draw", "Encoded", "Encoder", "Machine", "Model", "Objective", "Optimiser", "Perturb", "Recipe", "Text", "View",
+    "Views", "recipe",
+)  # fmt: skip
 _HOME = {
     "fit": "diptych.fitting",
     "resume": "diptych.fitting",
     "load": "diptych.encoders",
     "read": "diptych.data.documents",
+    "from_texts": "diptych.data.documents",
     "judge": "diptych.evaluate",
     "recipes": "",
     "Run": "diptych.runs",
-    **dict.fromkeys(
-        ("Encoder", "Machine", "Model", "Objective", "Perturb", "Recipe", "View", "recipe"), "diptych.core"
-    ),
+    **dict.fromkeys(CORE, "diptych.core"),
 }
 __version__ = "0.1.0"
 __all__ = ["__version__", *_HOME]

@@ -367,6 +367,14 @@ class Optimiser:
     betas: tuple[float, float] = (0.9, 0.999)
     rates: Mapping[str, float] = field(default_factory=dict)
 
+    def __post_init__(self) -> None:
+        if not self.lr > 0:
+            raise ValueError(f"a learning rate is above 0; got lr={self.lr}")
+        if not 0 <= self.warmup <= 1:
+            raise ValueError(f"warm-up is a part of an epoch, from 0 to 1; got warmup={self.warmup}")
+        if self.clip is not None and not self.clip > 0:
+            raise ValueError(f"gradients are cut to a length above 0; got clip={self.clip}")
+
 
 @dataclass(frozen=True)
 class Teacher:
@@ -401,9 +409,10 @@ class Recipe:
     call: Call | None = None
 
     def __post_init__(self) -> None:
-        for name in ("batch", "steps"):
-            if getattr(self, name) < 1:
-                raise ValueError(f"Recipe.{name} is at least 1; got {getattr(self, name)}")
+        if self.steps < 1:
+            raise ValueError(f"a run takes at least one step; got steps={self.steps}")
+        if self.batch < 1:
+            raise ValueError(f"a batch has at least one sample; got batch={self.batch}")
 
 
 def recipe(function: Callable[..., Recipe]) -> Callable[..., Recipe]:
@@ -429,7 +438,10 @@ def recipe(function: Callable[..., Recipe]) -> Callable[..., Recipe]:
 
 @dataclass(frozen=True)
 class Machine:
-    """How a recipe is carried out. It changes speed and memory, never what is learned.
+    """How a recipe is carried out: speed and memory, not what is learned.
+
+    `tokens`, `graph` and `workers` change no more than the rounding of sums (and, with a library's own
+    dropout, which numbers are dropped); `precision` and `device` change the numbers themselves.
 
     Graphs of a step are kept up to `graph` tokens; beyond it every micro-batch is encoded twice
     (GradCache), in the memory of one.
@@ -447,3 +459,9 @@ class Machine:
     """cpu, cuda, cuda:1, ...; auto takes a GPU if there is one."""
     checkpoint: float = 60.0
     """Seconds between checkpoints."""
+
+    def __post_init__(self) -> None:
+        for name, least in (("tokens", 1), ("graph", 0), ("workers", 0), ("checkpoint", 0)):
+            given = getattr(self, name)
+            if given is not None and given < least:
+                raise ValueError(f"{name} is {least} or more; got {given}")

@@ -18,13 +18,14 @@ from diptych.evaluate.tfidf import TfIdf
 from diptych.instruments.geometry import Geometry
 from diptych.report import page
 from diptych.report.markdown import model_card
-from diptych.report.written import card, evidence
+from diptych.report.written import card, evidence, public
 from diptych.runs import Run, whole
-from diptych.train import precision
+from diptych.train import precision, state
 from diptych.train.loop import Watch, train
 
 MOST = 30_000  # documents that are judged
 SHOWN = 3_000  # documents that the report shows
+SAME = ("views", "objective", "settings", "batch", "steps")  # what a resumed run shares with its beginning
 QUICK = ("knn", "knn_cosine", "crop_retrieval", "alignment", "uniformity")  # judged after training
 
 
@@ -68,6 +69,7 @@ def _facts(recipe: Recipe, machine: Machine) -> dict[str, Any]:
         "batch": recipe.batch,
         "steps": recipe.steps,
         "objective": type(recipe.objective).__name__,
+        "settings": _settings(recipe),
         "paper": recipe.objective.paper,
         "documents": len(recipe.data),
         "parameters": sum(p.numel() for p in recipe.model.encoder.parameters()),
@@ -75,6 +77,14 @@ def _facts(recipe: Recipe, machine: Machine) -> dict[str, Any]:
         "notes": list(recipe.notes),
         "views": [_told(view) for view in recipe.views],
     }
+
+
+def _settings(recipe: Recipe) -> dict[str, Any]:
+    """What defaults came to."""
+    optimiser = {k: x for k, x in dataclasses.asdict(recipe.optimiser).items() if x not in (None, {})}
+    temperature = getattr(recipe.objective, "temperature", None)
+    found = {**optimiser, "temperature": temperature, "dim": recipe.model.encoder.dim}
+    return {k: list(x) if isinstance(x, tuple) else x for k, x in found.items() if x is not None}
 
 
 def _told(view: View) -> dict[str, str]:
@@ -97,7 +107,15 @@ def resume(recipe: Recipe, out: str | Path, *, watch: Watch = _unwatched, say: C
             f"the data of {run.folder} have changed since it began; start a new run from its weights: "
             f"--init {run.start}, or from its call: `diptych train {run.folder / 'run.toml'} --out NEW`"
         )
-    return _carry_out(recipe, run, Machine(**told.get("machine", {})), {}, watch, say)
+    machine = Machine(**told.get("machine", {}))
+    facts = _facts(recipe, machine)
+    differing = [name for name in SAME if facts[name] != told.get(name)]
+    if differing:
+        raise ValueError(
+            f"{run.folder} was begun with other {', '.join(differing)} than its run.toml makes now; "
+            f"start a new run from its weights: --init {run.start}"
+        )
+    return _carry_out(recipe, run, machine, {}, watch, say)
 
 
 def _carry_out(
@@ -115,22 +133,24 @@ def _carry_out(
         train(recipe, run.folder, machine, [Geometry()], watch)
         with whole(run.model) as part:
             recipe.model.encoder.save(part)
+        state.keep(run.folder / "checkpoints", 1)
     if beside is not None and not run.finished and recipe.documents is not None:
         say("judging ...")
-        write_up(run, recipe.documents, beside)
+        say(*write_up(run, recipe.documents, beside))
     return run
 
 
-def write_up(run: Run, documents: Documents, beside: Mapping[str, Encoder]) -> None:
-    """Scores, evidence, report and model card of a trained run."""
+def write_up(run: Run, documents: Documents, beside: Mapping[str, Encoder]) -> list[str]:
+    """Writes scores, evidence, report and model card of a trained run; returns what a person should know."""
     encoder, start = encoders.load(run.model), encoders.load(run.start)
     judgement = examine(encoder, start, documents, beside, QUICK)
     runs.write_json(run.folder / "scores.json", dataclasses.asdict(judgement))
     with whole(run.evidence) as part:
         _gather(part, documents, encoder, start)
     shown = card(run)
-    page.write(run.model / "README.md", model_card(shown))
+    page.write(run.model / "README.md", model_card(public(shown)))
     page.write(run.report, page.page(shown, evidence(run)))
+    return judgement.notes
 
 
 def _gather(folder: Path, documents: Documents, encoder: Encoder, start: Encoder) -> None:

@@ -6,7 +6,7 @@ checkpoints/    what it would need to go on
 metrics.jsonl   a line per logged step
 model/          what it learned, as a sentence-transformers folder
 scores.json     how good that is, beside the start and TF-IDF
-evidence.npz    embeddings before and after, for maps and neighbours
+evidence/       some documents, and their embeddings before and after
 report.html     all of it, as a page
 """
 

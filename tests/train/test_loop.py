@@ -149,3 +149,17 @@ def test_the_rate_rises_over_a_part_of_an_epoch_and_falls_to_zero():
     assert rates[:5] == [0.2, 0.4, 0.6, 0.8, 1.0]
     assert rates[4:] == sorted(rates[4:], reverse=True)
     assert rates[-1] == pytest.approx(1 / 26)
+
+
+def test_identical_views_are_refused(tmp_path):
+    views = [View(transform=Crop(same=True))] * 2
+    with pytest.raises(ValueError, match="identical"):
+        train(recipe(views, InfoNCE()), tmp_path, ALWAYS)
+    train(recipe(views, InfoNCE(), dropout=0.1), tmp_path, ALWAYS)
+
+
+def test_every_logged_line_says_what_a_person_watches(tmp_path):
+    run(tmp_path)
+    for line in metrics(tmp_path):
+        assert line["loss"] == pytest.approx(line["infonce"])
+        assert {"rate", "gradient_norm", "padding", "tokens", "epoch"} <= line.keys()

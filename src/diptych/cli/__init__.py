@@ -10,6 +10,7 @@ app = App(
     name="diptych",
     help="Learn embeddings from two views of the same thing, without labels.",
     version="0.1.0",
+    suppress_keyboard_interrupt=False,
 )
 for name, purpose in {
     "demo": "From the docstrings on this machine to an embedding model, in minutes.",

@@ -9,11 +9,12 @@ from cyclopts import App
 
 from diptych import encoders, recipes
 from diptych.cli.progress import Counter, Live, note
-from diptych.cli.search import DOCSTRINGS, found, shown
-from diptych.data.docstrings import docstrings
+from diptych.cli.search import found, shown
+from diptych.data.docstrings import NAME, docstrings
 from diptych.fitting import fit
 from diptych.index import Index
 from diptych.recipes.text import Settings
+from diptych.report.metrics import row_name
 from diptych.report.table import table
 
 app = App(name="demo", help="From the docstrings on this machine to an embedding model, in minutes.")
@@ -42,14 +43,14 @@ def demo(*, out: Path = Path("runs/demo"), seed: int = 0, json: bool = False) ->
     note(*documents.notes)
     settings: Settings = {"seed": seed}
     rival = fit(
-        recipes.dropout(documents, rule="halves", **settings),
+        recipes.dropout(NAME, rule="halves", **settings),
         out / "dropout",
         force=True,
         judged=False,
         watch=Live("dropout"),
     )
     run = fit(
-        recipes.crop(documents, rule="halves", **settings),
+        recipes.crop(NAME, rule="halves", **settings),
         out / "crop",
         force=True,
         beside={"dropout": encoders.load(rival.model)},
@@ -70,14 +71,14 @@ def demo(*, out: Path = Path("runs/demo"), seed: int = 0, json: bool = False) ->
     print(f"\n{_verdict(scores)}")
     for query in QUERIES:
         print(f"\n{query}\n\n{shown(found(index, documents, query, 3))}")
-    print(f'\nreport  {run.report}\nsearch  diptych search {run.folder} {DOCSTRINGS} "{QUERIES[0]}"')
+    print(f'\nreport  {run.report}\nsearch  diptych search {run.folder} {NAME} "{QUERIES[0]}"')
 
 
 def _verdict(scores: Mapping[str, Mapping[str, float]]) -> str:
-    """Whether crops won, said plainly."""
-    knn = {row: values["knn"] for row, values in scores.items()}
-    others = {row: x for row, x in knn.items() if row != "crop"}
-    best = max(others, key=lambda row: others[row])
-    if knn["crop"] > others[best]:
-        return f"On this machine's docstrings, crops beat everything beside them (next: {best}, {others[best]:.3f})."
-    return f"On this machine's docstrings, {best} ({others[best]:.3f}) beats crops ({knn['crop']:.3f})."
+    """Who won by k-NN, said plainly."""
+    knn = {row_name(row): values["knn"] for row, values in scores.items() if row != "crop"}
+    best = max(knn, key=lambda row: knn[row])
+    own = scores["crop"]["knn"]
+    if own > knn[best]:
+        return f"On this machine's docstrings crops ({own:.3f}) beat all beside them, {best} ({knn[best]:.3f}) the next."
+    return f"On this machine's docstrings {best} ({knn[best]:.3f}) beats crops ({own:.3f})."

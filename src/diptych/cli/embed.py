@@ -7,7 +7,7 @@ from cyclopts import App
 
 from diptych import encoders
 from diptych.cli.progress import Counter, note
-from diptych.data.documents import read
+from diptych.data.docstrings import corpus_of
 from diptych.embedding import FORMATS
 from diptych.embedding import embed as embed_corpus
 
@@ -49,7 +49,7 @@ def embed(
     if out.suffix not in FORMATS:
         raise ValueError(f"--out ends in {', '.join(FORMATS)}; got {out}")
     encoder = encoders.load(model)
-    documents = read(corpus, text_column)
+    documents = corpus_of(corpus, text_column)
     note(*documents.notes)
     files = embed_corpus(model, encoder, documents, out, shard=shard, text=text, watch=Counter("embedding"))
     if json:

@@ -9,7 +9,7 @@ from cyclopts import App
 
 from diptych import encoders, runs
 from diptych.cli.progress import note
-from diptych.data.documents import read
+from diptych.data.docstrings import corpus_of
 from diptych.fitting import examine
 from diptych.report.table import table
 
@@ -21,8 +21,8 @@ Metric = Literal["knn", "knn_cosine", "linear", "v_measure", "crop_retrieval", "
 @app.default
 def evaluate(
     model: str,
-    *,
     corpus: str,
+    *,
     text_column: str | None = None,
     label_column: str | None = None,
     only: list[Metric] | None = None,
@@ -53,7 +53,7 @@ def evaluate(
         Print one JSON object on stdout, and nothing else there.
     """
     encoder = encoders.load(model)
-    documents = read(corpus, text_column, label_column)
+    documents = corpus_of(corpus, text_column, label_column)
     note(*documents.notes)
     start = runs.started_from(Path(model))
     judgement = examine(encoder, encoders.load(start) if start else None, documents, only=only, seed=seed)

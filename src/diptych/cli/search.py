@@ -4,16 +4,14 @@ import json as jsonlib
 import shutil
 import textwrap
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
 from cyclopts import App
 
 from diptych.cli.progress import Counter
-from diptych.data.documents import Documents, read
+from diptych.data.docstrings import corpus_of
+from diptych.data.documents import Documents
 from diptych.index import Index
-
-DOCSTRINGS = "docstrings"  # stands for the corpus of the demo
 
 app = App(name="search", help="Find the documents nearest to a query.")
 
@@ -60,15 +58,6 @@ def search(
         return
     for text, many in answers.items():
         print(f"\n{text}\n\n{shown(many)}")
-
-
-def corpus_of(corpus: str, text_column: str | None = None) -> Documents:
-    """The documents of a path or hub id, or those of the demo."""
-    if corpus == DOCSTRINGS and not Path(corpus).exists():
-        from diptych.data.docstrings import docstrings
-
-        return docstrings()
-    return read(corpus, text_column)
 
 
 def found(index: Index, documents: Documents, query: str, k: int) -> list[dict[str, Any]]:

@@ -82,8 +82,11 @@ def with_recipe(tokens: Sequence[str]) -> None:
     if ":" not in name:
         near = get_close_matches(name, NAMES, 1)
         nearest = f"; did you mean {near[0]!r}?" if near else ""
+        if Path(name).is_dir():
+            nearest = f"; to finish the run {name}: --resume {name}, to repeat it: {name}/run.toml"
         raise ValueError(f"no recipe is called {name!r}; there are {', '.join(NAMES)}{nearest}")
-    app.command(_command(_imported(name)), name=name)
+    if name not in app:
+        app.command(_command(_imported(name)), name=name)
 
 
 def _imported(path: str) -> Callable[..., Recipe]:
@@ -92,7 +95,7 @@ def _imported(path: str) -> Callable[..., Recipe]:
     try:
         found = getattr(importlib.import_module(module), name)
     except (ImportError, AttributeError) as error:
-        raise ValueError(f"{path} is no recipe that can be imported: {error}") from error
+        raise ValueError(f"{path} is no recipe that can be imported (from here, or installed): {error}") from error
     finally:
         sys.path.pop(0)
     return found
@@ -141,6 +144,8 @@ def _train(function: Callable[..., Recipe], settings: Mapping[str, Any], output:
     out = output.out or _default_out(function, settings)
     seeds = _seeds(output.seeds)
     precision.device(machine.device)
+    if seeds and "seed" in settings:
+        raise ValueError(f"--seed {settings['seed']} and --seeds {output.seeds} say the same thing; give one of them")
     calls: dict[Path, Mapping[str, Any]] = {out / f"seed-{n}": {**settings, "seed": n} for n in seeds}
     calls = calls or {out: settings}
     for folder in calls:

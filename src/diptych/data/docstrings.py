@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 
 from diptych.data import cache, parsed
-from diptych.data.documents import Documents, Understood, kept
+from diptych.data.documents import Documents, Understood, kept, read
 from diptych.data.tally import Tally, counted
 
 WORDS = 10  # a docstring with fewer cannot be cropped to anything
@@ -22,7 +22,15 @@ CLASS = 60  # documents; smaller classes are left out
 SKIPPED = {"site-packages", "dist-packages", "test", "tests", "__pycache__"}
 TOGETHER = 4 << 20  # bytes of source that a worker parses
 SOURCE = 256 << 20  # bytes of source that are parsed at most
+NAME = "docstrings"  # stands for this corpus where a path could be
 Module = tuple[str, Path, os.stat_result]
+
+
+def corpus_of(path: str, text_column: str | None = None, label_column: str | None = None) -> Documents:
+    """The documents at a path or of a hub id, as `read` finds them; or, by the name "docstrings", these."""
+    if path == NAME and not Path(path).exists():
+        return docstrings()
+    return read(path, text_column, label_column)
 
 
 def docstrings(limit: int = 24_000, seed: int = 0, paths: Sequence[str | Path] | None = None) -> Documents:

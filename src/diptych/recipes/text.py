@@ -97,7 +97,8 @@ def build(
     """
     from diptych.core import Model, Optimiser, Recipe
     from diptych.data import store
-    from diptych.data.documents import Documents, read
+    from diptych.data.docstrings import corpus_of
+    from diptych.data.documents import Documents
     from diptych.data.vocabulary import undamped
     from diptych.evaluate.split import train_only
     from diptych.objectives.infonce import InfoNCE
@@ -110,7 +111,7 @@ def build(
     if isinstance(corpus, Documents):
         documents = corpus
     else:
-        documents = read(str(corpus), given.get("text_column"), given.get("label_column"))
+        documents = corpus_of(str(corpus), given.get("text_column"), given.get("label_column"))
     seen = documents.select(train_only(len(documents), documents.labels)) if given.get("train_only") else documents
     kind, encoder = _encoder(seen, given, kinds, dropout)
     stored = store.build(
@@ -118,6 +119,8 @@ def build(
     )
     data, notes = _croppable(stored, crop)
     batch = min(given.get("batch", kind.batch), len(data))
+    if batch < 2:
+        raise ValueError(f"a batch has at least two documents, each the negative of the others; got batch={batch}")
     return Recipe(
         model=Model(encoder),
         views=views,
@@ -208,14 +211,14 @@ def _croppable(data: "TokenStore", crop: "Crop | Halves | PaperCrop") -> "tuple[
     if len(different) < 2:
         raise DataError(
             f"{len(fits)} of {len(data)} documents can be cropped, and no two of them differ: contrastive "
-            "learning needs at least two different documents, each of two words or more"
+            "learning needs at least two different documents, each with two different windows"
         )
     notes = []
     if by_words:
-        notes.append(f"{by_words:,} documents are too short for two sentence crops and are cropped by words")
+        notes.append(f"too short for two sentence crops, so cropped by words: {by_words:,} of {len(data):,} documents")
     if len(fits) < len(data):
         lost = len(data) - len(fits)
-        notes.append(f"{lost:,} documents cannot be cropped at all and are left out of training")
+        notes.append(f"cannot be cropped at all, so left out of training: {lost:,} of {len(data):,} documents")
         data = data.select(fits)
     return data, notes
 

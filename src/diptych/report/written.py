@@ -1,6 +1,8 @@
 """What a run folder says, as the words of a page."""
 
 import json
+from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 
@@ -38,6 +40,12 @@ def card(run: Run, name: str | None = None) -> Card:
         model=str(run.model),
         notes=[*told.get("notes", []), *scores.get("notes", [])],
     )
+
+
+def public(shown: Card) -> Card:
+    """The card as it may leave this machine: of a path, the last part alone."""
+    told = {k: Path(x).name if isinstance(x, str) and Path(x).is_absolute() else x for k, x in shown.arguments.items()}
+    return replace(shown, arguments=told, model=shown.name)
 
 
 def evidence(run: Run) -> Evidence | None:

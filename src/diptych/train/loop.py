@@ -13,7 +13,7 @@ from typing import Any
 
 import torch
 
-from diptych.core import Instrument, Machine, Recipe, Snapshot
+from diptych.core import Instrument, Machine, Recipe, Snapshot, Views
 from diptych.train import optim, precision, state
 from diptych.train.batches import ahead, epoch_steps
 from diptych.train.step import backward, follow
@@ -79,39 +79,64 @@ def train(
             optimiser.step()
             if teacher and recipe.teacher:
                 follow(teacher, model, recipe.teacher.momentum)
+            if step == 0:
+                _told_apart(views)
             step += 1
             spent["tokens"] += work.tokens
             spent["computed"] += work.computed
 
             if logged:
+                terms["loss"] = torch.stack(list(terms.values())).sum()
+                seen = {k: x for see in instruments for k, x in see(Snapshot(step, model, views)).items()}
                 seconds = spent["seconds"] + time.monotonic() - start
-                metrics = {
-                    "step": step,
-                    "steps": recipe.steps,
-                    "epoch": round(step / epoch_steps(recipe), 4),
-                    "loss": float(sum(terms.values())),
-                    **{name: float(term) for name, term in terms.items()},
-                    "rate": rate,
-                    "gradient_norm": float(norm),
-                    **{k: x for see in instruments for k, x in see(Snapshot(step, model, views)).items()},
-                    "tokens": spent["tokens"],
-                    "padding": round(spent["computed"] / max(1, spent["tokens"]), 4),
-                    "seconds": round(seconds, 3),
-                    "tokens_per_second": round(spent["tokens"] / max(1e-9, seconds)),
-                }
-                if not torch.isfinite(torch.tensor(metrics["loss"])):
-                    raise DivergedError(
-                        f"the loss is {metrics['loss']} at step {step}: the learning rate "
-                        f"({recipe.optimiser.lr:g}) is likely too high; try a third of it"
-                    )
+                metrics = _measured(recipe, step, terms, {"rate": rate, "gradient_norm": norm, **seen}, spent, seconds)
                 log(metrics)
                 watch(metrics)
             if stop.is_set() or step == recipe.steps or time.monotonic() - saved >= machine.checkpoint:
                 save()
                 saved = time.monotonic()
             if stop.is_set() and step < recipe.steps:
-                raise Interrupted(f"stopped after step {step} of {recipe.steps}")
+                raise Interrupted(
+                    f"stopped after step {step} of {recipe.steps}; `diptych train --resume {folder}` goes on"
+                )
     model.eval()
+
+
+def _measured(
+    recipe: Recipe,
+    step: int,
+    terms: Mapping[str, torch.Tensor],
+    seen: Mapping[str, Any],
+    spent: Mapping[str, float],
+    seconds: float,
+) -> dict[str, Any]:
+    """A line of metrics.jsonl. Raises DivergedError if the loss is no number."""
+    if not torch.isfinite(terms["loss"]):
+        raise DivergedError(
+            f"the loss is {float(terms['loss'])} at step {step}: the learning rate ({recipe.optimiser.lr:g}) is "
+            "likely too high; try a third of it"
+        )
+    return {
+        "step": step,
+        "steps": recipe.steps,
+        "epoch": round(step / epoch_steps(recipe), 4),
+        **{name: float(term) for name, term in terms.items()},
+        **{name: float(x) for name, x in seen.items()},
+        "tokens": spent["tokens"],
+        "padding": round(spent["computed"] / max(1, spent["tokens"]), 4),
+        "seconds": round(seconds, 3),
+        "tokens_per_second": round(spent["tokens"] / max(1e-9, seconds)),
+    }
+
+
+def _told_apart(views: Views) -> None:
+    """Raises ValueError if the first two views of every sample are the same: there is nothing to learn."""
+    seen = [encoded.projection for role in views.values() for encoded in role][:2]
+    if len(seen) == 2 and torch.equal(*seen):
+        raise ValueError(
+            "the two views of every sample are identical: their rows change nothing, and the encoder has no dropout; "
+            "crop the text (`diptych train crop`), or perturb a layer"
+        )
 
 
 def _norm(parameters: list[torch.nn.Parameter], clip: float | None) -> torch.Tensor:

@@ -34,7 +34,12 @@ def save(folder: Path, step: int, modules: dict[str, nn.Module], optimiser: torc
         os.replace(part, path)
     finally:
         part.unlink(missing_ok=True)
-    for old in checkpoints(folder)[:-KEPT]:
+    keep(folder, KEPT)
+
+
+def keep(folder: Path, newest: int) -> None:
+    """Removes all but the newest checkpoints."""
+    for old in checkpoints(folder)[:-newest]:
         old.unlink(missing_ok=True)
 
 
