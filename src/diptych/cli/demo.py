@@ -80,5 +80,5 @@ def _verdict(scores: Mapping[str, Mapping[str, float]]) -> str:
     best = max(knn, key=lambda row: knn[row])
     own = scores["crop"]["knn"]
     if own > knn[best]:
-        return f"On this machine's docstrings crops ({own:.3f}) beat all beside them, {best} ({knn[best]:.3f}) the next."
+        return f"On this machine's docstrings crops ({own:.3f}) beat all beside them; next {best} ({knn[best]:.3f})."
     return f"On this machine's docstrings {best} ({knn[best]:.3f}) beats crops ({own:.3f})."

@@ -50,6 +50,8 @@ def checkpoints(folder: Path) -> list[Path]:
 
 def load(folder: Path, modules: dict[str, nn.Module], optimiser: torch.optim.Optimizer) -> tuple[int, dict]:
     """Restores the newest checkpoint that can be read; returns its step and `extra`. Without any, step 0."""
+    for scrap in folder.glob("*.part"):  # of a process that was killed while it wrote
+        scrap.unlink(missing_ok=True)
     for path in reversed(checkpoints(folder)):
         try:
             with safe_open(path, "pt") as file:
