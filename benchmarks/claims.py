@@ -69,7 +69,7 @@ def rates(results: Results, data: Path, seed: int) -> None:
 def tiny(results: Results, data: Path, seed: int) -> None:
     """Claims 1 and 11 with attention: a small BERT from scratch."""
     documents = corpus(data, "iclr2021_papers")
-    settings = {"encoder": "tiny", "dim": 128, "batch": 32, "steps": 150}
+    settings = {"encoder": "tiny", "dim": 128, "batch": 32, "steps": 100}
     untrained(results, "tiny", documents, seed, **settings)
     for recipe in (recipes.crop, recipes.dropout):
         arm(results, "tiny", documents, seed, recipe, **settings)

@@ -7,6 +7,7 @@ import pytest
 sys.path.insert(0, str(Path(__file__).parent))  # for `toy`
 
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
+os.environ.setdefault("OMP_NUM_THREADS", "1")  # the tests run side by side, one process per core
 os.environ.setdefault("TOKENIZERS_PARALLELISM", "true")
 
 

@@ -126,6 +126,7 @@ def _carry_out(
     watch: Watch,
     say: Callable[..., None],
 ) -> Run:
+    runs.sweep(run)
     if not run.start.is_dir():
         with whole(run.start) as part:
             recipe.model.encoder.save(part)

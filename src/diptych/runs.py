@@ -179,6 +179,12 @@ def whole(path: Path) -> Iterator[Path]:
         shutil.rmtree(scratch, ignore_errors=True)
 
 
+def sweep(run: Run) -> None:
+    """Removes what a process that was killed had half written."""
+    for left in run.folder.glob(".*"):
+        shutil.rmtree(left, ignore_errors=True)
+
+
 def write_json(path: Path, value: Any) -> None:
     with whole(path) as part:
         part.write_text(json.dumps(value, indent=1, allow_nan=False) + "\n")
