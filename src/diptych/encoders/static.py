@@ -139,7 +139,7 @@ def _kept(key: Int[Tensor, " t"], width: int, p: float) -> Float[Tensor, "t d"]:
     return uniform(key, 1, width)[:, 0].ge_(p)
 
 
-def fresh(tokenizer: Tokenizer, dim: int, seed: int = 0, dropout: float = 0.0, normalize: bool = True) -> Static:
+def fresh(tokenizer: Tokenizer, dim: int, seed: int = 0, dropout: float = 0.0, normalize: bool = False) -> Static:
     """An untrained table: normal vectors of length about one, decided by the seed."""
     rows = 1 + max(tokenizer.get_vocab().values(), default=-1)
     table = torch.randn(rows, dim, generator=torch.Generator().manual_seed(seed)) * dim**-0.5

@@ -156,7 +156,9 @@ def _encoder(
         tokenizer = vocabulary.train(documents.texts, size, punctuation=name == "tiny")
         dim = given.get("dim", kind.dim)
         encoder = (
-            fresh(vocabulary.damped(tokenizer), dim, seed) if name == "static" else tiny(tokenizer, seed, width=dim)
+            fresh(vocabulary.damped(tokenizer), dim, seed, normalize=True)
+            if name == "static"
+            else tiny(tokenizer, seed, width=dim)
         )
     else:
         _only({"vocabulary", "dim"}, given, "belongs to an encoder from scratch (static, tiny)")
