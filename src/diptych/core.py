@@ -411,6 +411,8 @@ class Recipe:
     def __post_init__(self) -> None:
         if self.steps < 1:
             raise ValueError(f"a run takes at least one step; got steps={self.steps}")
+        if not 0 <= self.seed < 2**63:
+            raise ValueError(f"a seed is from 0 to 2**63 - 1; got seed={self.seed}")
         if self.batch < 1:
             raise ValueError(f"a batch has at least one sample; got batch={self.batch}")
 
@@ -433,6 +435,7 @@ def recipe(function: Callable[..., Recipe]) -> Callable[..., Recipe]:
         made_by = f"{function.__module__}:{function.__qualname__}"
         return replace(function(*args, **kwargs), call=Call(made_by, arguments))
 
+    recorded.is_recipe = True  # type: ignore[attr-defined]
     return recorded
 
 

@@ -206,6 +206,7 @@ def find(paths: Sequence[Path]) -> list[Run]:
 
 def started_from(model: Path) -> Path | None:
     """The weights that a model, or the run it is in, started from; None if that is not known."""
+    model = model.expanduser().resolve()
     for folder in (model, model.parent):
         if (folder / "run.toml").is_file() and (folder / "start").is_dir():
             return folder / "start"

@@ -143,6 +143,15 @@ def test_tiny_trains_and_loads(diptych, corpus, tmp_path):
         (("--sentences", 0), "at least one"),
         (("--text-column", "body"), "text, label"),
         (("--lrr", 1), "--lr"),
+        (("--lr", -1), "above 0"),
+        (("--seed", -1), "0 to 2**63"),
+        (("--epochs", 0), "above 0"),
+        (("--epochs", "inf"), "above 0"),
+        (("--dim", 0), "at least one"),
+        (("--batch", 1), "at least two"),
+        (("--temperature", "nan"), "above 0"),
+        (("--seeds", "3..1"), "0,1,2 or 0..4"),
+        (("--workers", -1), "0 or more"),
     ],
 )
 def test_a_call_that_cannot_be_meant_is_refused_with_the_reason(diptych, corpus, tmp_path, arguments, words):
@@ -174,3 +183,19 @@ def test_an_encoder_without_dropout_cannot_be_trained_by_dropout(diptych, corpus
     code, _, err = diptych("train", "dropout", "--corpus", corpus, "--encoder", tmp_path / "still", "--steps", 2)
     assert code == 2
     assert "diptych train crop" in err
+
+
+def test_a_run_toml_calls_nothing_but_recipes(diptych, tmp_path):
+    (tmp_path / "run.toml").write_text('recipe = "os:system"\n[arguments]\ncommand = "touch pwned"\n')
+    code, _, err = diptych("train", tmp_path / "run.toml", "--out", tmp_path / "x")
+    assert code == 2
+    assert "no recipe" in err
+    assert not (tmp_path / "pwned").exists()
+
+
+def test_a_run_toml_with_an_unknown_argument_is_refused(diptych, run, tmp_path):
+    text = (run / "run.toml").read_text().replace("[arguments]", "[arguments]\nrul = 3")
+    (run / "run.toml").write_text(text)
+    code, _, err = diptych("train", run / "run.toml", "--out", tmp_path / "x")
+    assert code == 2
+    assert "rul" in err

@@ -1,6 +1,7 @@
 """The command line. Each command lives in a file of its own and is imported when it is called."""
 
 import os
+import signal
 import sys
 from collections.abc import Sequence
 
@@ -25,6 +26,7 @@ for name, purpose in {
 
 def main() -> None:
     """The `diptych` command. Exit code 0: done; 1: it failed; 2: the call must change; 130: stopped."""
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # what Ctrl-C does
     sys.exit(run(sys.argv[1:]))
 
 
@@ -65,6 +67,8 @@ def _report(error: Exception) -> int:
         return _say(str(error), 2 if usage else 1)
     if isinstance(error, ValueError):
         return _say(str(error), 2)
+    if type(error).__name__ == "SafetensorError":  # also of a full disk
+        return _say(f"a safetensors file cannot be read or written: {error}", 1)
     return _say(f"{type(error).__name__}: {error}", 1, "DIPTYCH_DEBUG=1 shows where; this is a fault of diptych")
 
 

@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
 from pathlib import Path
+from shlex import quote
 from typing import Annotated, Any
 
 from cyclopts import App, Parameter
@@ -89,6 +90,19 @@ def with_recipe(tokens: Sequence[str]) -> None:
         app.command(_command(_imported(name)), name=name)
 
 
+def _recorded(told: Mapping[str, Any], where: Path) -> tuple[Callable[..., Recipe], Mapping[str, Any], Machine]:
+    """The recipe, its arguments and the machine of a run.toml. Raises ValueError for one that cannot be repeated."""
+    function = _imported(told["recipe"])
+    if not getattr(function, "is_recipe", False):
+        raise ValueError(f"{where} names {told['recipe']}, which is no recipe (`@recipe` marks one); it is not called")
+    arguments = told.get("arguments", {})
+    try:
+        inspect.signature(function).bind(**arguments)
+        return function, arguments, Machine(**told.get("machine", {}))
+    except TypeError as error:
+        raise ValueError(f"{where} cannot be repeated: {error}") from error
+
+
 def _imported(path: str) -> Callable[..., Recipe]:
     module, _, name = path.partition(":")
     sys.path.insert(0, str(Path.cwd()))
@@ -125,7 +139,8 @@ def again(
         told = runs.read_call(call)
         if output.out is None:
             raise ValueError(f"--out is needed: a folder for the new run of {call}")
-        _train(_imported(told["recipe"]), told.get("arguments", {}), output, Machine(**told.get("machine", {})))
+        function, arguments, machine = _recorded(told, call)
+        _train(function, arguments, output, machine)
 
 
 def _resume(folder: Path, output: Output) -> None:
@@ -134,8 +149,8 @@ def _resume(folder: Path, output: Output) -> None:
         if run.finished:
             note(f"{run.folder} is finished; nothing is left to do")
             continue
-        told = run.call
-        recipe = _imported(told["recipe"])(**told.get("arguments", {}))
+        function, arguments, _ = _recorded(run.call, run.folder / "run.toml")
+        recipe = function(**arguments)
         resume_run(recipe, run.folder, watch=Live(run.name), say=note)
     _tell(found, output.json)
 
@@ -177,6 +192,8 @@ def _seeds(text: str | None) -> list[int]:
     try:
         if ".." in text:
             first, last = (int(part) for part in text.split(".."))
+            if first > last:
+                raise ValueError
             return list(range(first, last + 1))
         return [int(part) for part in text.split(",")]
     except ValueError:
@@ -194,4 +211,4 @@ def _tell(made: Sequence[runs.Run], json: bool) -> None:
         print(table(scores.get("scores", {}), scores.get("errors", {})))
         print(f"\nmodel   {run.model}\nreport  {run.report}")
     corpus = made[0].call["arguments"].get("corpus", "CORPUS")
-    print(f'\nsearch it:  diptych search {made[0].folder} {corpus} "your question"')
+    print(f"\nsearch it:  diptych search {quote(str(made[0].folder))} {quote(str(corpus))} 'your question'")

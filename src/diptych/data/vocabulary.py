@@ -1,6 +1,7 @@
 """A vocabulary of one's own: the tokens that suit a corpus."""
 
 import json
+import re
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from hashlib import blake2b
@@ -21,6 +22,9 @@ FORMAT = "1"  # of what is cached; another number makes old entries unused
 SPECIAL = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]  # ids 0 to 4
 ALPHABET = 1000  # the most characters; rarer ones are unknown
 TOGETHER = 1 << 20  # characters handed to the trainer at once
+
+
+LONG = re.compile(r"[^\W_]{101,}")  # no word: the model reads it as unknown, and the trainer takes its square in time
 
 
 def train(texts: Iterable[str], size: int, punctuation: bool = True) -> Tokenizer:
@@ -44,7 +48,7 @@ def train(texts: Iterable[str], size: int, punctuation: bool = True) -> Tokenize
     return Tokenizer.from_file(str(cache.entry("vocabularies", key, write) / "tokenizer.json"))
 
 
-WORD = r"(?<![^\W_])([^\W_]+)(?![^\W_])"
+WORD = r"(?<![^\W_])([^\W_]{1,100})(?![^\W_])"
 REPEATED = WORD + r"(?=[\s\S]{0,300}?(?<![^\W_])\1(?![^\W_]))"  # a word that comes again within 300 characters
 
 
@@ -130,7 +134,7 @@ def _parts(texts: Iterable[str]) -> Iterator[list[str]]:
     part: list[str] = []
     characters = 0
     for text in texts:
-        part.append(text)
+        part.append(LONG.sub(" ", text))
         characters += len(text)
         if characters > TOGETHER:
             yield part

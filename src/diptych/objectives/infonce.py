@@ -19,7 +19,7 @@ class InfoNCE(Objective):
 
     def __init__(self, temperature: float = 0.05, symmetric: bool = False):
         super().__init__()
-        if temperature <= 0:
+        if not 0 < temperature < float("inf"):
             raise ValueError(f"a temperature is above 0; got {temperature}")
         self.temperature, self.symmetric = temperature, symmetric
 

@@ -3,16 +3,10 @@
 from typing import TYPE_CHECKING, Unpack
 
 from diptych.core import Recipe, View, recipe
-from diptych.recipes.text import Defaults, Rule, Settings, build, window
+from diptych.recipes.text import KINDS, Rule, Settings, build, window
 
 if TYPE_CHECKING:
     from diptych.data.documents import Documents
-
-KINDS = {
-    "static": Defaults(lr=0.1, batch=512, epochs=6, least=150, temperature=0.1, dim=512),
-    "tiny": Defaults(lr=5e-4, batch=64, epochs=3, least=200),
-    "pretrained": Defaults(lr=2e-5, batch=64, epochs=1, least=100),
-}
 
 
 @recipe

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from diptych.views.input.text.crop import Crop, Halves, PaperCrop
 
 Rule = Literal["sentences", "halves", "paper"]
+MOST = 30_000  # documents whose test tenth is known before they are judged
 CHARACTERS = 300  # of the corpus for each token of the vocabulary
 
 
@@ -73,6 +74,13 @@ class Defaults:
     dim: int = 256
 
 
+KINDS = {
+    "static": Defaults(lr=0.1, batch=512, epochs=6, least=150, temperature=0.1, dim=512),
+    "tiny": Defaults(lr=5e-4, batch=64, epochs=3, least=200),
+    "pretrained": Defaults(lr=2e-5, batch=64, epochs=1, least=100),
+}
+
+
 def window(rule: Rule, sentences: int, same: bool = False) -> "Crop | Halves | PaperCrop":
     """The crop that a rule names; with `same` all views of a text are one window."""
     from diptych.views.input.text.crop import Crop, Halves, PaperCrop
@@ -106,12 +114,14 @@ def build(
 
     unknown = settings.keys() - Settings.__annotations__
     if unknown:
-        raise TypeError(f"no option is called {min(unknown)!r}; there are {', '.join(Settings.__annotations__)}")
+        raise ValueError(f"no option is called {min(unknown)!r}; there are {', '.join(Settings.__annotations__)}")
     given: dict[str, Any] = {k: x for k, x in settings.items() if x is not None}
     if isinstance(corpus, Documents):
         documents = corpus
     else:
         documents = corpus_of(str(corpus), given.get("text_column"), given.get("label_column"))
+    if given.get("train_only") and len(documents) > MOST:
+        raise ValueError(f"--train-only is for corpora of up to {MOST:,} documents: of larger ones a part is judged")
     seen = documents.select(train_only(len(documents), documents.labels)) if given.get("train_only") else documents
     kind, encoder = _encoder(seen, given, kinds, dropout)
     stored = store.build(
@@ -152,9 +162,11 @@ def _encoder(
         raise ValueError(f"--init {given['init']} brings its own encoder; leave --encoder {name} out")
     if "init" not in given and name in ("static", "tiny"):
         kind = kinds[name]
-        size = given.get("vocabulary") or _vocabulary(documents)
+        size = given["vocabulary"] if "vocabulary" in given else _vocabulary(documents)
         tokenizer = vocabulary.train(documents.texts, size, punctuation=name == "tiny")
         dim = given.get("dim", kind.dim)
+        if dim < 1:
+            raise ValueError(f"an embedding has at least one number; got dim={dim}")
         encoder = (
             fresh(vocabulary.damped(tokenizer), dim, seed, normalize=True)
             if name == "static"
@@ -166,7 +178,7 @@ def _encoder(
         kind = kinds["static" if isinstance(encoder, Static) else "pretrained"]
     if isinstance(encoder, Static):
         _only(
-            {"pooling", "max_tokens", "train_last"},
+            {"max_tokens", "train_last", *(["pooling"] if given.get("pooling") != "mean" else [])},
             given,
             "is for transformers; static is one mean of one table",
         )
@@ -231,6 +243,8 @@ def _steps(given: Mapping[str, Any], kind: Defaults, documents: int, batch: int)
         raise ValueError("--steps and --epochs say the same thing; give one of them")
     if "steps" in given:
         return int(given["steps"])
+    if "epochs" in given and not 0 < given["epochs"] < float("inf"):
+        raise ValueError(f"--epochs is a number of passes above 0; got {given['epochs']}")
     if "epochs" in given:
         return max(1, round(given["epochs"] * epoch))
     return max(kind.least, round(kind.epochs * epoch))
