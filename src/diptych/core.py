@@ -58,6 +58,23 @@ def _pool(width: int, device: str) -> Float[Tensor, "n width"]:
     return torch.rand(rows, width, generator=torch.Generator().manual_seed(0)).to(device)
 
 
+@functools.cache
+def _masks(width: int, p: float, dtype: torch.dtype, device: str) -> Float[Tensor, "n width"]:
+    return ((_pool(width, device) >= p) / (1 - p)).to(dtype)
+
+
+def _chosen(key: Int[Tensor, " m"], rows: int) -> Int[Tensor, " m"]:
+    """A row of a pool for each key, by a hash."""
+    place = key & _POSITIVE
+    place = ((place ^ (place >> 29)) * 0x3F58476D1CE4E5B9) & _POSITIVE
+    return (place ^ (place >> 32)) % rows
+
+
+def at(key: Int[Tensor, "*m"], place: Int[Tensor, "*m"] | int) -> Int[Tensor, "*m"]:
+    """The key of a place (0, 1, ...) within a sample."""
+    return key + torch.as_tensor(place, device=key.device) * 0x2545F4914F6CDD1D
+
+
 def uniform(key: Int[Tensor, " b"], rows: int, width: int) -> Float[Tensor, "b rows width"]:
     """Numbers in [0, 1), decided for each sample by its key and the place within the sample.
 
@@ -65,10 +82,14 @@ def uniform(key: Int[Tensor, " b"], rows: int, width: int) -> Float[Tensor, "b r
     is one, chosen by a hash, of a fixed pool of thousands of random rows: as cheap as a copy.
     """
     pool = _pool(width, str(key.device))
-    place = (key[:, None] + torch.arange(1, rows + 1, device=key.device) * 0x2545F4914F6CDD1D) & _POSITIVE
-    place = ((place ^ (place >> 29)) * 0x3F58476D1CE4E5B9) & _POSITIVE
-    place = (place ^ (place >> 32)) % len(pool)
-    return pool.index_select(0, place.flatten()).view(len(key), rows, width)
+    place = at(key[:, None], torch.arange(1, rows + 1, device=key.device))
+    return pool.index_select(0, _chosen(place.flatten(), len(pool))).view(len(key), rows, width)
+
+
+def kept(key: Int[Tensor, " m"], width: int, p: float, dtype: torch.dtype) -> Float[Tensor, "m width"]:
+    """Factors of dropout, decided by the keys as in `uniform`: 0 with probability p, else 1 / (1 - p)."""
+    masks = _masks(width, p, dtype, str(key.device))
+    return masks.index_select(0, _chosen(key, len(masks)))
 
 
 _POSITIVE = 0x7FFFFFFFFFFFFFFF
@@ -134,12 +155,20 @@ class Perturb:
         if not 0 < self.fraction <= 1:
             raise ValueError(f"Perturb.fraction is a part of the samples, in (0, 1]; got {self.fraction}")
 
-    def __call__(self, h: Tensor, key: Int[Tensor, " b"]) -> Tensor:
-        noisy = self.noise(h, key)
+    def __call__(self, h: Tensor, key: Int[Tensor, " b"], edges: Int[Tensor, " b+1"] | None = None) -> Tensor:
+        """Samples are the first axis of `h`; with `edges` they may lie end to end in one row (1 t d)."""
+        touched = uniform(~key, 1, 1).flatten() < self.fraction
+        in_a_row = edges is not None and h.ndim == 3
+        if in_a_row:
+            assert edges is not None
+            sample = torch.repeat_interleave(edges.diff())
+            place = torch.arange(len(sample), device=edges.device) - edges[sample]
+            touched, key = touched[sample], at(key[sample], place)
+        rows = h[0][:, None] if in_a_row else h
+        noisy = self.noise(rows, key)
         if self.gradient == "stop":
             noisy = noisy.detach()
-        touched = uniform(~key, 1, 1).flatten() < self.fraction
-        return torch.where(touched.view(-1, *[1] * (h.ndim - 1)), noisy, h)
+        return torch.where(touched.view(-1, *[1] * (rows.ndim - 1)), noisy, rows).view_as(h)
 
 
 @dataclass(frozen=True)
@@ -281,13 +310,13 @@ class Model(nn.Module):
         return [*self.encoder.layers, self.head]
 
     def forward(self, batch: Batch, perturb: Perturb | None = None) -> Encoded:
-        with perturbed(self.layers if perturb else (), perturb, batch.get("key")):
+        with perturbed(self.layers if perturb else (), perturb, batch):
             embedding = self.encoder(batch)
             return Encoded(embedding, self.head(embedding))
 
 
 @contextmanager
-def perturbed(layers: Sequence[nn.Module], perturb: Perturb | None, key: Tensor | None) -> Iterator[None]:
+def perturbed(layers: Sequence[nn.Module], perturb: Perturb | None, batch: Batch) -> Iterator[None]:
     """While open, the output of `layers[perturb.layer]` passes through `perturb`.
 
     Raises ValueError if there is no such layer.
@@ -297,10 +326,12 @@ def perturbed(layers: Sequence[nn.Module], perturb: Perturb | None, key: Tensor 
         return
     if not 0 <= perturb.layer < len(layers):
         raise ValueError(f"Perturb.layer is one of 0..{len(layers) - 1} for this model; got {perturb.layer}")
-    assert key is not None, "a perturbed batch carries the keys of its samples"
+    key, edges = batch["key"], batch.get("edges")
 
     def hook(layer: nn.Module, args: Any, out: Any) -> Any:
-        return (perturb(out[0], key), *out[1:]) if isinstance(out, tuple) else perturb(out, key)
+        if isinstance(out, tuple):
+            return (perturb(out[0], key, edges), *out[1:])
+        return perturb(out, key, edges)
 
     handle = layers[perturb.layer].register_forward_hook(hook)
     try:

@@ -1,4 +1,5 @@
 import json
+import os
 
 import numpy as np
 import pytest
@@ -79,3 +80,69 @@ def test_a_broken_json_file_is_named_with_the_place(tmp_path):
     (tmp_path / "modules.json").write_text("[{]")
     with pytest.raises(ValueError, match=r"modules\.json is not valid JSON: .*line 1"):
         encoders.load(tmp_path)
+
+
+def broken(folder, name, content):
+    (folder / name).write_bytes(content)
+    with pytest.raises(ValueError) as caught:  # noqa: PT011
+        encoders.load(folder).encode(["a text"])
+    assert type(caught.value) in (ValueError, UnicodeDecodeError)
+    return str(caught.value)
+
+
+@pytest.mark.parametrize("content", [b"", b'{"version": "1.0", "trunc', b"[]", b"{}", b"null", b"\xff", b"[" * 10**5])
+@pytest.mark.parametrize("name", ["tokenizer.json", "config.json", "modules.json", "config_sentence_transformers.json"])
+@pytest.mark.parametrize("kind", ["static", "transformer"])
+def test_a_broken_file_of_a_model_is_named(vocabulary, tmp_path, kind, name, content):
+    (build("Bert") if kind == "transformer" else fresh(vocabulary, 8)).save(tmp_path)
+    if name == "config_sentence_transformers.json" and content == b"{}":
+        pytest.skip("nothing in it is needed")
+    if (kind, name, content) == ("static", "config.json", b"{}"):
+        pytest.skip("a static model has none")
+    said = broken(tmp_path, name, content)
+    assert str(tmp_path) in said
+    assert content in (b"{}", b"[]", b"null") or name in said
+
+
+@pytest.mark.parametrize("change", [{"prompts": 3}, {"default_prompt_name": [1]}, {"prompts": "x"}])
+def test_settings_of_another_kind_than_due_are_refused_with_the_folder(vocabulary, tmp_path, change):
+    fresh(vocabulary, 8).save(tmp_path)
+    settings = json.loads((tmp_path / "config_sentence_transformers.json").read_text()) | change
+    assert str(tmp_path) in broken(tmp_path, "config_sentence_transformers.json", json.dumps(settings).encode())
+
+
+def test_a_tokenizer_that_panics_is_refused_without_a_word_of_rust(tmp_path, capfd):
+    build("Bert").save(tmp_path)
+    state = json.loads((tmp_path / "tokenizer.json").read_text())
+    state["post_processor"]["special_tokens"] = {}
+    capfd.readouterr()
+    said = broken(tmp_path, "tokenizer.json", json.dumps(state).encode())
+    assert f"cannot read the model in {tmp_path}" in said or f"cannot read the tokenizer in {tmp_path}" in said
+    assert capfd.readouterr() == ("", "")
+
+
+def test_a_tokenizer_without_its_unknown_token_is_refused(vocabulary, tmp_path):
+    fresh(vocabulary, 8).save(tmp_path)
+    state = json.loads((tmp_path / "tokenizer.json").read_text())
+    state["model"]["unk_token"] = "nothing"
+    (tmp_path / "tokenizer.json").write_text(json.dumps(state))
+    with pytest.raises(ValueError, match=r"tokenizer\.json is broken"):
+        encoders.load(tmp_path).encode(["\u4e2d"])
+
+
+def test_what_is_written_to_stderr_while_a_model_is_read_is_passed_on(vocabulary, tmp_path, capfd, monkeypatch):
+    fresh(vocabulary, 8).save(tmp_path)
+    read = encoders._kind
+    monkeypatch.setattr(encoders, "_kind", lambda folder: [os.write(2, b"a warning"), read(folder)][1])
+    encoders.load(tmp_path)
+    assert capfd.readouterr().err == "a warning"
+
+
+@pytest.mark.parametrize("kind", ["static", "transformer"])
+def test_files_can_be_read_by_whom_the_umask_allows(vocabulary, tmp_path, kind):
+    before = os.umask(0o027)
+    try:
+        (build("Bert") if kind == "transformer" else fresh(vocabulary, 8)).save(tmp_path / "model")
+    finally:
+        os.umask(before)
+    assert {path.stat().st_mode & 0o777 for path in (tmp_path / "model").rglob("*") if path.is_file()} == {0o640}

@@ -3,7 +3,9 @@
 Shapes: b samples, t tokens (of the longest sample), d width.
 """
 
+import functools
 from collections.abc import Sequence
+from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
@@ -13,9 +15,13 @@ import torch.nn.functional as F
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
-from diptych.core import Batch, Encoder, Text
+from diptych.core import Batch, Encoder, Text, at
 from diptych.encoders import blocks as family
 from diptych.encoders import folder as layout
+from diptych.encoders import noise
+from diptych.encoders.lowered import lowered
+from diptych.encoders.noise import Keys, keyed
+from diptych.encoders.packing import Layout, laid_out, packable
 from diptych.encoders.quiet import quiet
 from diptych.encoders.tokens import plain, surroundings, tokenise
 
@@ -58,7 +64,13 @@ class Transformer(Encoder):
         self._frozen: list[nn.Module] = []
         network.config.use_cache = False
         self._unused_pooler()
+        noise.replace(network)
         self.train(network.training)
+
+    @functools.cached_property
+    def padded(self) -> bool:  # type: ignore[override]
+        """Whether the network cannot be packed."""
+        return not packable(self.network, first_position(self.network))
 
     @property
     def pooling(self) -> Pooling:
@@ -155,25 +167,50 @@ class Transformer(Encoder):
         return max(1, min(len(self.before) + len(sample.ids) + len(self.after), self.max_tokens))
 
     def collate(self, samples: Sequence[Text]) -> Batch:
-        """`ids` (b t), special tokens around them, and `mask` (b t), 1 where a token is real."""
+        """Special tokens around every text, and all of them in one row: `ids` (t), and `edges` (b+1) between them.
+
+        For a network that cannot be packed `ids` is (b t), padded, with `mask` (b t), 1 where a token is real.
+        """
         rows = [self._row(sample.ids) for sample in samples]
+        if not self.padded:
+            edges = torch.tensor([0, *map(len, rows)]).cumsum(0)
+            return {"ids": torch.from_numpy(np.concatenate(rows)), "edges": edges}
         ids = np.full((len(rows), max(map(len, rows))), self.pretrained.pad_token_id, np.int64)
         mask = np.zeros_like(ids)
         for i, row in enumerate(rows):
             ids[i, : len(row)], mask[i, : len(row)] = row, 1
         return {"ids": torch.from_numpy(ids), "mask": torch.from_numpy(mask)}
 
-    def _row(self, ids: Int[np.ndarray, " t"]) -> list[int]:
+    def _row(self, ids: Int[np.ndarray, " t"]) -> Int[np.ndarray, " t"]:
         room = self.max_tokens - len(self.before) - len(self.after)
         kept = ids[max(0, len(ids) - room) :] if self.pretrained.truncation_side == "left" else ids[:room]
-        return [*self.before, *kept.tolist(), *self.after] or [int(self.pretrained.pad_token_id)]
+        row = np.concatenate([self.before, kept, self.after]).astype(np.int64)
+        return row if len(row) else np.array([self.pretrained.pad_token_id], np.int64)
 
     def forward(self, batch: Batch) -> Float[Tensor, "b d"]:
-        ids, mask = batch["ids"], batch["mask"]
-        self._choose_attention(ids.device)
-        hidden = self.network(input_ids=ids, attention_mask=mask).last_hidden_state
-        pooled = pool(hidden, mask, self.pooling)
+        pooled = self._padded(batch["ids"], batch["mask"]) if "mask" in batch else self._packed(batch)
         return F.normalize(pooled, dim=-1) if self.normalize else pooled
+
+    def _packed(self, batch: Batch) -> Float[Tensor, "b d"]:
+        """The row as a whole, in bf16 copies where autocast would make them anew for every product."""
+        ids, edges, key = batch["ids"], batch["edges"], batch.get("key")
+        row = Layout.of(edges)
+        keys = None if key is None else Keys(key, at(key[row.text], row.place))
+        with ExitStack() as stack:
+            if torch.is_autocast_enabled(ids.device.type):
+                stack.enter_context(torch.autocast(ids.device.type, enabled=False))
+                behind = [family.norm(self.network), getattr(self.network, "pooler", None)]
+                parts = [*self.layers[1:], *filter(None, behind)]
+                stack.enter_context(lowered(self.layers[0], parts, torch.bfloat16))
+            stack.enter_context(keyed(keys))
+            stack.enter_context(laid_out(self.network, row))
+            places = (row.place + first_position(self.network))[None]
+            hidden = self.network(input_ids=ids[None], position_ids=places).last_hidden_state[0]
+        return pool_row(hidden, edges, self.pooling)
+
+    def _padded(self, ids: Int[Tensor, "b t"], mask: Int[Tensor, "b t"]) -> Float[Tensor, "b d"]:
+        self._choose_attention(ids.device)
+        return pool(self.network(input_ids=ids, attention_mask=mask).last_hidden_state, mask, self.pooling)
 
     def _choose_attention(self, device: torch.device) -> None:
         """Training on a CPU is faster with plain products; all else with the fused kernel."""
@@ -221,16 +258,23 @@ def _padded_right(tokenizer: "PreTrainedTokenizerFast") -> "PreTrainedTokenizerF
 
 
 def positions(network: "PreTrainedModel") -> int | None:
-    """The most tokens a network can tell the places of; None if it has no such limit.
+    """The most tokens a network can tell the places of; None if it has no such limit."""
+    for name, module in network.named_modules():
+        if name.endswith("position_embeddings") and isinstance(module, nn.Embedding):
+            return int(module.num_embeddings) - first_position(network)
+    most = getattr(network.config, "max_position_embeddings", None)
+    return int(most) if most and most > 0 else None
+
+
+def first_position(network: "PreTrainedModel") -> int:
+    """The number of a text's first place.
 
     Families with a padding index in their table of positions (RoBERTa, MPNet) count from behind it.
     """
     for name, module in network.named_modules():
         if name.endswith("position_embeddings") and isinstance(module, nn.Embedding):
-            padding = module.padding_idx
-            return int(module.num_embeddings) - (0 if padding is None else padding + 1)
-    most = getattr(network.config, "max_position_embeddings", None)
-    return int(most) if most and most > 0 else None
+            return 0 if module.padding_idx is None else module.padding_idx + 1
+    return 0
 
 
 def pool(hidden: Float[Tensor, "b t d"], mask: Int[Tensor, "b t"], how: Pooling) -> Float[Tensor, "b d"]:
@@ -241,3 +285,12 @@ def pool(hidden: Float[Tensor, "b t d"], mask: Int[Tensor, "b t"], how: Pooling)
     first = mask.argmax(1)
     row = first if how == "cls" else mask.shape[1] - 1 - mask.flip(1).argmax(1)
     return hidden[torch.arange(len(hidden), device=hidden.device), row].float()
+
+
+def pool_row(hidden: Float[Tensor, "t d"], edges: Int[Tensor, " b+1"], how: Pooling) -> Float[Tensor, "b d"]:
+    """As `pool`, for texts in one row."""
+    if how != "mean":
+        return hidden[edges[:-1] if how == "cls" else edges[1:] - 1].float()
+    lengths = edges.diff()
+    sums = hidden.new_zeros(len(lengths), hidden.shape[1], dtype=torch.float32)
+    return sums.index_add(0, torch.repeat_interleave(lengths), hidden.float()) / lengths[:, None]

@@ -1,15 +1,15 @@
 """InfoNCE: pick the positive out of the batch."""
 
 import torch
-import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor
 
 from diptych.core import Objective, Terms, Views
+from diptych.objectives.tiled import cosine_cross_entropy
 
 
 class InfoNCE(Objective):
-    """Cross-entropy of cosine similarities over the batch.
+    """Cross-entropy of cosine similarities over the batch, in memory that is linear in the batch.
 
     The first view is the anchor; the candidates are the second view, and views of role "negative"
     (hard negatives). `symmetric` adds the loss with anchor and positive exchanged, and halves both.
@@ -24,14 +24,14 @@ class InfoNCE(Objective):
         self.temperature, self.symmetric = temperature, symmetric
 
     def forward(self, views: Views, teacher: Views) -> Terms:
-        anchor, positive = (F.normalize(e.projection, dim=-1) for e in views["view"])
-        negatives = [F.normalize(e.projection, dim=-1) for e in views.get("negative", [])]
-        loss = self.loss(anchor, torch.cat([positive, *negatives]))
+        anchor, positive = (encoded.projection for encoded in views["view"])
+        negatives = [encoded.projection for encoded in views.get("negative", [])]
+        loss = self.loss(anchor, [positive, *negatives])
         if self.symmetric:
-            loss = (loss + self.loss(positive, torch.cat([anchor, *negatives]))) / 2
+            loss = (loss + self.loss(positive, [anchor, *negatives])) / 2
         return {"infonce": loss}
 
-    def loss(self, anchor: Float[Tensor, "b p"], candidates: Float[Tensor, "n p"]) -> Float[Tensor, ""]:
-        """The i-th candidate is the right one for the i-th anchor."""
-        logits = anchor @ candidates.T / self.temperature
-        return F.cross_entropy(logits, torch.arange(len(logits), device=logits.device))
+    def loss(self, anchor: Float[Tensor, "b p"], candidates: list[Float[Tensor, "b p"]]) -> Float[Tensor, ""]:
+        """The i-th of the first candidates is the right one for the i-th anchor."""
+        every = torch.cat(candidates) if len(candidates) > 1 else candidates[0]
+        return cosine_cross_entropy(anchor, every, torch.arange(len(anchor), device=anchor.device), self.temperature)

@@ -1,0 +1,60 @@
+"""Arms of a speed comparison: each in a process of its own, taking turns, so that all see the same machine."""
+
+import multiprocessing
+import resource
+import statistics
+import time
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import torch
+
+Arm = Callable[..., Mapping[str, float]]
+
+
+def interleaved(arms: Mapping[str, tuple[Arm, Sequence[Any]]], rounds: int) -> dict[str, list[dict[str, float]]]:
+    """Calls every arm once to warm up, then in turn, `rounds` times; what each returned, and its peak memory in MB.
+
+    The order is turned round from one round to the next.
+    """
+    context = multiprocessing.get_context("spawn")
+    pools = {name: context.Pool(1) for name in arms}
+    out: dict[str, list[dict[str, float]]] = {name: [] for name in arms}
+    for turn in range(rounds + 1):
+        for name in list(arms)[:: 1 if turn % 2 else -1]:
+            result = pools[name].apply(_called, arms[name])
+            if turn:
+                out[name].append(result)
+                print(f"  {turn}/{rounds} {name}: {result}", flush=True, file=__import__("sys").stderr)
+    for pool in pools.values():
+        pool.terminate()
+    return out
+
+
+def _called(arm: Arm, args: Sequence[Any]) -> dict[str, float]:
+    result = dict(arm(*args))
+    return result | {"peak_mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024}
+
+
+def spread(values: Sequence[float]) -> dict[str, float]:
+    """Median, lower quartile and range."""
+    q1 = statistics.quantiles(values, n=4, method="inclusive")[0] if len(values) > 1 else values[0]
+    numbers = {"median": statistics.median(values), "q1": q1, "min": min(values), "max": max(values)}
+    return {name: round(x, 4) for name, x in numbers.items()}
+
+
+def ratios(rows: Mapping[str, list[dict[str, float]]], field: str, ours: str, rival: str) -> list[float]:
+    """Ours over the rival's of the same round."""
+    return [a[field] / b[field] for a, b in zip(rows[ours], rows[rival], strict=True)]
+
+
+def peak(dtype: torch.dtype = torch.bfloat16, seconds: float = 1.0) -> float:
+    """The best matrix product of this machine now, FLOP per second, over a few shapes."""
+    best = 0.0
+    for n in (1024, 2048, 4096):
+        a, b, c = (torch.randn(n, n).to(dtype) for _ in range(3))
+        end = time.perf_counter() + seconds / 3
+        while (start := time.perf_counter()) < end:
+            torch.mm(a, b, out=c)
+            best = max(best, 2 * n**3 / (time.perf_counter() - start))
+    return best
