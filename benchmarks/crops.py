@@ -24,12 +24,16 @@ def main() -> None:
     parser.add_argument("--data", type=Path, required=True)
     parser.add_argument("--results", type=Path, default=Path("benchmarks/results/crops.jsonl"))
     parser.add_argument("--encoder", choices=("static", "tiny"), default="static")
+    parser.add_argument("--dim", type=int)
+    parser.add_argument("--batch", type=int)
+    parser.add_argument("--steps", type=int)
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--corpora", default=",".join(CORPORA))
     parser.add_argument("--reference", help="a sentence-transformers folder to show beside")
     parser.add_argument("--json", action="store_true")
     args = parser.parse_args()
 
+    cut = {name: x for name in ("dim", "batch", "steps") if (x := getattr(args, name)) is not None}
     results = Results(args.results)
     names = args.corpora.split(",")
     for name in names:
@@ -41,15 +45,16 @@ def main() -> None:
             key = {"corpus": name, "arm": "reference"}
             results.once(key, lambda d=documents, m=model: knn(m.encode, d))
         for seed in range(args.seeds):
-            key = {"corpus": name, "encoder": args.encoder, "seed": seed}
+            key = {"corpus": name, "encoder": args.encoder, "seed": seed, **cut}
+            settings = {"encoder": args.encoder, "seed": seed, **cut}
             results.once(
                 key | {"arm": "untrained"},
-                lambda d=documents, s=seed: knn(recipes.crop(d, encoder=args.encoder, seed=s).model.encoder.encode, d),
+                lambda d=documents, s=settings: knn(recipes.crop(d, **s).model.encoder.encode, d),
             )
             for arm in (recipes.crop, recipes.dropout):
 
-                def run(d=documents, s=seed, arm=arm):
-                    encoder, seconds = trained(arm(d, encoder=args.encoder, seed=s))
+                def run(d=documents, s=settings, arm=arm):
+                    encoder, seconds = trained(arm(d, **s))
                     return {**knn(encoder.encode, d), "seconds": round(seconds, 1), "documents": len(d)}
 
                 results.once(key | {"arm": arm.__name__}, run)

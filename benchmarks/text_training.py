@@ -173,7 +173,7 @@ def main() -> None:
         "peak_fraction": spread([flops(speed) / best for speed in speeds]),
         "padding": spread([row["padding"] for row in rows["diptych"]]),
         **{f"ratio_vs_{name}": spread(ratios(rows, SPEED, "diptych", name)) for name in rows if name in RIVALS},
-        "rival_tokens_per_second": {name: spread([row[SPEED] for row in rows[name]]) for name in rows if name in RIVALS},
+        "rivals": {name: spread([row[SPEED] for row in rows[name]]) for name in rows if name in RIVALS},
         "peak_mb": {name: round(max(row["peak_mb"] for row in many)) for name, many in rows.items()},
         "peak_gflops": round(best / 1e9),
         "batch": args.batch,

@@ -210,12 +210,20 @@ class Encoded:
     embedding: Float[Tensor, "b d"]
     projection: Float[Tensor, "b p"]
 
+    def __iter__(self) -> Iterator[Tensor]:
+        return iter((self.embedding, self.projection))
+
     def map(self, f: Callable[[Tensor], Tensor]) -> "Encoded":
-        return Encoded(f(self.embedding), f(self.projection))
+        """Without a head the two are one tensor, and stay one."""
+        embedding = f(self.embedding)
+        return Encoded(embedding, embedding if self.projection is self.embedding else f(self.projection))
 
     @staticmethod
     def cat(parts: Sequence["Encoded"]) -> "Encoded":
-        return Encoded(torch.cat([x.embedding for x in parts]), torch.cat([x.projection for x in parts]))
+        embedding = torch.cat([x.embedding for x in parts])
+        if all(x.projection is x.embedding for x in parts):
+            return Encoded(embedding, embedding)
+        return Encoded(embedding, torch.cat([x.projection for x in parts]))
 
 
 class Encoder(nn.Module, ABC):

@@ -9,6 +9,7 @@ import pyarrow.parquet as pq
 import pytest
 from writers import write
 
+from diptych.core import DataError
 from diptych.data.documents import from_texts, read
 
 
@@ -87,6 +88,45 @@ def test_files_that_cannot_be_read_are_skipped_and_counted(tmp_path):
     (tmp_path / "a.txt").write_text("text")
     (tmp_path / "b.txt").symlink_to(tmp_path / "gone")
     assert "1 file skipped: cannot be read" in read(tmp_path).notes
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no pipes on this system")
+@pytest.mark.parametrize("name", ["x.txt", "x.jsonl"])
+def test_pipes_and_devices_in_a_folder_are_not_opened_but_counted(name, tmp_path):
+    (tmp_path / f"a{name[1:]}").write_text("one" if name == "x.txt" else '{"text": "one"}')
+    os.mkfifo(tmp_path / name)
+    (tmp_path / f"device{name}").symlink_to("/dev/zero")
+    (tmp_path / f"link{name}").symlink_to(tmp_path / f"a{name[1:]}")
+    documents = read(tmp_path)
+    assert list(documents.texts) == ["one", "one"]
+    assert "2 files not read: a pipe, a socket or a device" in documents.notes
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no pipes on this system")
+def test_a_pipe_is_refused_since_a_corpus_is_read_twice(tmp_path):
+    os.mkfifo(tmp_path / "x.jsonl")
+    with pytest.raises(ValueError, match=r"x\.jsonl is no regular file, but a pipe.*write it to a file"):
+        read(tmp_path / "x.jsonl")
+    inside, outside = os.pipe()
+    os.close(outside)
+    with pytest.raises(ValueError, match="no regular file"):
+        read(f"/dev/fd/{inside}")
+    os.close(inside)
+
+
+@pytest.mark.skipif(os.name != "posix", reason="names are Unicode on this system")
+def test_names_that_are_not_utf8_are_shown_as_far_as_they_are(tmp_path):
+    place = tmp_path / os.fsdecode(b"caf\xe9")
+    try:
+        place.mkdir()
+    except OSError:
+        pytest.skip("names are Unicode on this disk")
+    (place / os.fsdecode(b"\xe9.txt")).write_text("one")
+    (place / os.fsdecode(b"x.\xe9")).write_text("other")
+    documents = read(place)
+    assert list(documents.texts) == ["one"]
+    assert documents.notes[0].encode().startswith("1 document from caf\N{REPLACEMENT CHARACTER}:".encode())
+    assert "(.\N{REPLACEMENT CHARACTER})" in documents.notes[1]
 
 
 # ---------------------------------------------------------------- JSON lines
@@ -200,6 +240,53 @@ def test_ragged_rows_are_kept_if_they_have_a_text_and_counted(tmp_path):
     assert list(documents.labels) == ["a", None, "c", "e"]
     assert any(note.startswith("3 rows with more or fewer fields") for note in documents.notes)
     assert "1 document skipped: null, empty or only white space" in documents.notes
+
+
+LATER = [f'{i},"text {i}"' for i in range(3000)]
+
+
+@pytest.mark.parametrize(
+    ("rows", "line"),
+    [
+        (["id,text", "1,fine", '2,"cut off'], 3),
+        (["id,text", "1,fine", '2,"cut off', "3,fine", "4,fine"], 3),
+        (["", " ", "id,text", '1,"cut off', *LATER], 4),
+        (["id,text", *LATER, '1,"cut off', *LATER], 3002),
+        (["text,other", '"fine ""so far"', '",""",x', '"of two', "", 'lines","cut off', "a,b"], 6),
+        (["id,text", '1,"of two', 'lines"', "2,of one", '3,"cut off'], 5),
+        (['"id,text', "1,one"], 1),
+    ],
+)
+@pytest.mark.parametrize("end", ["\n", "\r\n"])
+def test_a_quotation_mark_that_is_not_closed_is_named_with_its_line(rows, line, end, tmp_path):
+    (tmp_path / "x.csv").write_text(end.join(rows), newline="")
+    with pytest.raises(DataError, match=rf"x\.csv, line {line}: the quotation mark .* not closed at its end.*: '?\""):
+        read(tmp_path / "x.csv")
+
+
+def test_a_field_without_end_does_not_fill_the_memory(tmp_path, monkeypatch):
+    monkeypatch.setattr("diptych.data.tables.LONGEST", 1000)
+    with pytest.raises(DataError, match="line 3 is not CSV: field larger"):
+        read(lines(tmp_path / "x.csv", "id,text", "0,fine", '1,"cut off', *["2,fine"] * 900))
+
+
+@pytest.mark.parametrize("end", ["", " "])
+def test_a_quoted_field_may_have_many_lines(end, tmp_path):
+    texts = ["one\n\n\r\n two", "word, \n" * 3000, '"all" of ""it""\n', "short"]
+    rows = [f'{i},"{text.replace(chr(34), chr(34) * 2)}"{end}' for i, text in enumerate(texts)]
+    (tmp_path / "x.csv").write_text("\n".join(["id,text", *rows]), newline="")
+    assert [text.rstrip(" ") for text in read(tmp_path / "x.csv").texts] == texts
+
+
+def test_quotation_marks_within_a_line_are_read_as_they_can_be(tmp_path):
+    path = lines(tmp_path / "x.csv", "id,text", '1,"one" more', '2,a "two" b', '3,5" wide')
+    assert list(read(path).texts) == ["one more", 'a "two" b', '5" wide']
+
+
+def test_a_header_of_no_usual_name_is_shown(tmp_path):
+    notes = read(lines(tmp_path / "x.csv", "A headline,The story", "Another,And a longer story")).notes
+    assert "1 row taken as the header, for its short fields: 'A headline', 'The story'" in notes
+    assert len(read(lines(tmp_path / "y.csv", "id,text", "1,one")).notes) == 1
 
 
 def test_a_file_without_a_header_loses_no_row(tmp_path):

@@ -117,6 +117,43 @@ def test_a_readme_beside_shards_is_not_read_and_that_is_said(tmp_path):
     assert "1 file not read, of another format (.md)" in documents.notes
 
 
+@pytest.mark.parametrize("name", ["x.jsonl", "y.json", "x.csv", "x.parquet.gz"])
+def test_a_readme_longer_than_the_table_is_not_taken_for_the_corpus(name, tmp_path):
+    write(tmp_path / name, TEXTS)
+    (tmp_path / "README.md").write_text("read me " * 10_000)
+    documents = read(tmp_path)
+    assert list(documents.texts) == TEXTS
+    assert "1 file not read, of another format (.md)" in documents.notes
+
+
+def test_a_table_about_text_files_is_not_taken_for_the_corpus(tmp_path):
+    (tmp_path / "files.csv").write_text("file,year\na.txt,2001\n")
+    (tmp_path / "package.json").write_text('{\n "text": 3\n}')
+    (tmp_path / "a.txt").write_text("a text " * 20)
+    assert list(read(tmp_path).texts) == ["a text " * 20]
+    assert list(read(tmp_path, text_column="file").texts) == ["a.txt"]
+
+
+@pytest.mark.parametrize("name", ["x.txt.gz", "x.jsonl.gz", "x.json.gz", "x.csv.gz", "x.tsv.gz", "x.parquet.gz"])
+def test_endings_may_be_in_capitals(name, tmp_path):
+    raw = gzip.compress(b"one\ntwo") if name == "x.txt.gz" else write(tmp_path / name, ["one", "two"]).read_bytes()
+    capital = tmp_path / name.upper()
+    capital.write_bytes(raw)
+    assert list(read(capital).texts) == ["one", "two"]
+    plain = tmp_path / "folder" / name.upper().removesuffix(".GZ")
+    plain.parent.mkdir()
+    plain.write_bytes(gzip.decompress(raw))
+    assert len(read(plain).texts) == 2
+    assert len(read(plain.parent).texts) == (1 if name == "x.txt.gz" else 2)
+
+
+def test_files_that_are_put_beside_later_are_told_too(tmp_path):
+    write(tmp_path / "x.jsonl", TEXTS)
+    assert len(read(tmp_path).notes) == 1
+    (tmp_path / "y.pdf").write_text("pdf")
+    assert "1 file not read, of another format (.pdf)" in read(tmp_path).notes
+
+
 def test_hidden_files_are_no_documents(tmp_path):
     (tmp_path / ".git").mkdir()
     (tmp_path / ".git" / "x.txt").write_text("no")

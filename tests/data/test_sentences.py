@@ -59,9 +59,39 @@ def test_the_length_of_a_sentence_is_without_the_white_space_around_it():
     assert lengths(text, boundaries(text), "sentences") == [8, 6]
 
 
+@given(sentences=st.lists(st.sampled_from(["One. ", "Is it two? ", "3.5 of Dr. No!\n\n", "你好世界。 "]), min_size=100))
+def test_long_texts_are_cut_as_short_ones_are(sentences):
+    text = "".join(sentences)
+    assert in_blocks(text) == boundaries(text)
+
+
+@pytest.mark.parametrize("before", range(40))
+def test_what_is_quoted_at_the_end_of_a_block_is_not_torn(before):
+    text = "One. " * before + 'He said: "It is. All of it. Or not." And went. ' + "One. " * 60
+    assert in_blocks(text) == boundaries(text)
+
+
+def in_blocks(text):
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("diptych.data.sentences.BLOCK", 200)
+        patch.setattr("diptych.data.sentences.SURE", 120)
+        return boundaries(text)
+
+
+@given(start=st.sampled_from(["", " "]), middle=st.sampled_from(["x", "word ", " ", "\n\n"]))
+def test_no_sentence_is_endless_or_empty(start, middle):
+    text = start + "One. " + middle * 50_000 + " Two. Three."
+    assert max(len(sentence.rstrip()) for sentence in cut(text)) <= 1 << 14
+    assert not any(sentence.isspace() for sentence in cut(text))
+    assert "".join(cut(text)) == text
+
+
 @pytest.mark.parametrize("segmentation", SEGMENTATIONS)
-@pytest.mark.parametrize("text", ["A sentence. " * 850_000, "word " * 2_000_000, "x" * 10_000_000])
-def test_ten_megabytes_are_fine(segmentation, text):
+@pytest.mark.parametrize(
+    "text",
+    ["A sentence. " * 850_000, "word " * 2_000_000, "x" * 10_000_000, "你好世界。" * 200_000, "f(a. b)\n" * 1_200_000],
+)
+def test_megabytes_are_fine(segmentation, text):
     start = time.process_time()
     assert boundaries(text, segmentation)[-1] == len(text)
     assert time.process_time() - start < 10

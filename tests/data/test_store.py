@@ -1,3 +1,7 @@
+import json
+import shutil
+import subprocess
+import sys
 import time
 from itertools import pairwise
 
@@ -8,6 +12,7 @@ from hypothesis import strategies as st
 from tokenizers import Tokenizer, decoders, models, normalizers, pre_tokenizers, processors, trainers
 
 from diptych.data.documents import from_texts
+from diptych.data.pieces import pieces
 from diptych.data.sentences import boundaries
 from diptych.data.store import build
 from diptych.data.vocabulary import train
@@ -197,6 +202,42 @@ def test_a_document_of_ten_megabytes_is_tokenised(wordpiece):
     store = build(from_texts(["One two. " * 1_200_000, "one"]), wordpiece)
     assert store.lengths.tolist() == [3_600_000, 1]
     assert len(store[0]["text"].sentences) == 1_200_000
+
+
+@pytest.mark.parametrize("segmentation", ["sentences", "full stops"])
+def test_a_long_document_in_pieces_is_the_same_document(tokenizer, segmentation, monkeypatch, cache_folder):
+    text = "One sentence of Dr. Smith.  And\n\nanother 3.5 you zzz! 你好世界。你好 é ü. \tEnd" * 40
+    texts = [text, "Short.", text[::-1], "x" * 3000, ""]
+    whole = build(from_texts(texts), tokenizer, segmentation)
+    shutil.rmtree(cache_folder / "tokens")
+    asked = []
+    monkeypatch.setattr("diptych.data.store.LONG", 1000)
+    monkeypatch.setattr("diptych.data.store.PIECE", 256)
+    monkeypatch.setattr("diptych.data.store.CHARACTERS", 700)
+    monkeypatch.setattr("diptych.data.store.pieces", lambda *a: asked.append(a) or pieces(*a))
+    parts = build(from_texts(texts), tokenizer, segmentation)
+    assert asked
+    for i in range(len(whole)):
+        one, other = whole[i]["text"], parts[i]["text"]
+        for name in ("ids", "words", "sentences", "chars"):
+            assert getattr(one, name).tolist() == getattr(other, name).tolist()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("text", ["Many words. " * 850_000, "你好世界。" * 600_000], ids=["words", "no spaces"])
+def test_the_memory_for_a_document_of_ten_megabytes_is_bounded(text, tmp_path):
+    """As one string it takes more than 1,500 MB."""
+    path = tmp_path / "x.jsonl"
+    path.write_text(json.dumps({"text": text}))
+    program = (
+        "import resource, sys; from diptych.data import store, vocabulary; from diptych.data.documents import read\n"
+        "documents = read(sys.argv[1])\n"
+        "before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss\n"
+        "store.build(documents, vocabulary.train(documents.texts, 100))\n"
+        "print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before)"
+    )
+    done = subprocess.run([sys.executable, "-c", program, str(path)], capture_output=True, text=True, check=True)
+    assert int(done.stdout) < 700_000
 
 
 def test_a_document_is_there_in_microseconds(wordpiece):

@@ -1,5 +1,6 @@
 import os
 import random
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -28,6 +29,15 @@ def test_a_vocabulary_is_no_larger_than_asked(size):
     vocabulary = tokenizer.get_vocab()
     assert len(vocabulary) == tokenizer.get_vocab_size() <= size
     assert sorted(vocabulary.values()) == list(range(len(vocabulary)))
+
+
+@pytest.mark.parametrize("punctuation", [True, False])
+def test_a_long_text_in_pieces_gives_the_same_vocabulary(punctuation, monkeypatch, cache_folder):
+    texts = [" \n".join(difficult()), "你好。世界！é ü\u00a0x\x1cy\u0301 z " * 200, *TEXTS]
+    whole = train(texts, 300, punctuation).to_str()
+    shutil.rmtree(cache_folder / "vocabularies")
+    monkeypatch.setattr("diptych.data.vocabulary.PIECE", 7)
+    assert train(texts, 300, punctuation).to_str() == whole
 
 
 def test_one_document_is_enough_and_an_iterator_will_do():

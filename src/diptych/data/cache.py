@@ -4,6 +4,7 @@ An entry is a folder `<cache>/<kind>/<key>`, where the key is a hash of everythi
 on. It appears whole or not at all, whoever else is making the same one.
 """
 
+import errno
 import hashlib
 import os
 import shutil
@@ -43,6 +44,10 @@ def entry(kind: str, name: str, fill: Callable[[Path], None]) -> Path:
     try:
         fill(new)
         _publish(new, place)
+    except OSError as error:
+        if error.filename or error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
+            raise
+        raise _cannot_write(place.parent, error) from error  # pyarrow does not say where a disk is full
     finally:
         shutil.rmtree(new, ignore_errors=True)
     return place
@@ -54,11 +59,13 @@ def _new(place: Path) -> Path:
         _sweep(place.parent)
         return Path(tempfile.mkdtemp(prefix=".new-", dir=place.parent))
     except OSError as error:
-        raise type(error)(
-            error.errno,
-            f"the cache cannot be written ({error.strerror}); DIPTYCH_CACHE names another folder",
-            str(place.parent),
-        ) from error
+        raise _cannot_write(place.parent, error) from error
+
+
+def _cannot_write(folder: Path, error: OSError) -> OSError:
+    reason = os.strerror(error.errno) if error.errno else str(error)
+    told = f"the cache cannot be written ({reason}); DIPTYCH_CACHE names another folder"
+    return OSError(error.errno, told, str(folder))
 
 
 def _publish(new: Path, place: Path) -> None:

@@ -15,7 +15,8 @@ from diptych.data.sources import find
 from diptych.data.tally import Tally, counted
 
 Understood = tuple[str, Iterable[corpus.Pair]]  # how a source was understood, and what is in it
-FORMAT = "1"  # of what is cached; another number makes old entries unused
+FORMAT = "2"  # of what is cached; another number makes old entries unused
+GIVEN = "<Documents of Python: "
 
 
 @dataclass(frozen=True, eq=False)
@@ -37,7 +38,8 @@ class Documents:
         return len(self.texts)
 
     def __str__(self) -> str:
-        return self.name
+        """What `run.toml` calls documents that were given to a recipe in place of a path."""
+        return f"{GIVEN}{self.name}>"
 
     def select(self, indices: Iterable[int]) -> "Documents":
         """The documents at these places, in this order.
@@ -86,7 +88,12 @@ def read(path: str | Path, text_column: str | None = None, label_column: str | N
     The documents are kept in the cache by a hash of the bytes that were read. Raises FileNotFoundError,
     PermissionError, and ValueError for what cannot be understood: the message says where and why.
     """
-    source = find(path)
+    if str(path).startswith(GIVEN):
+        raise ValueError(
+            f"{path} are no path: the run was made in Python, of documents given there; make its recipe of the same "
+            "documents again, and `diptych.resume(recipe, run)` finishes it, `diptych.fit(recipe, new)` repeats it"
+        )
+    source = find(path, [x for x in (text_column, label_column) if x is not None])
     key = cache.key(source.digest, repr(text_column), repr(label_column))
     return kept(source.name, key, lambda tally: source.pairs(text_column, label_column, tally))
 

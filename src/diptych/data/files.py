@@ -37,6 +37,26 @@ def below(folder: Path) -> list[Path]:
     return sorted(found, key=lambda file: file.relative_to(folder).parts)
 
 
+def special(path: Path) -> bool:
+    """Whether it is a pipe, a socket or a device: what can be read once, or never ends."""
+    return path.exists() and not (path.is_file() or path.is_dir())
+
+
+def packed(path: Path) -> bool:
+    """Whether its name says that it is compressed."""
+    return path.suffix.lower() == ".gz"
+
+
+def ending(path: Path) -> str:
+    """The suffix that says what it holds, in small letters, whether it is compressed or not."""
+    return Path(path.stem if packed(path) else path.name).suffix.lower()
+
+
+def shown(name: str) -> str:
+    """A file's name as Unicode: bytes in it that are not UTF-8 are replaced."""
+    return os.fsencode(name).decode("utf-8", "replace")
+
+
 def digest(files: Iterable[Path], root: Path) -> str:
     """A hash of the files' names below `root` and of their bytes. Files that cannot be read count as such."""
     whole = hashlib.blake2b(digest_size=16)
@@ -75,7 +95,7 @@ def opened(path: Path, newline: str | None = None) -> Iterator[TextIO]:
     """
     with whole_gzip(path):
         raw: io.BufferedReader | gzip.GzipFile
-        raw = gzip.open(path, "rb") if path.suffix == ".gz" else open(path, "rb")  # noqa: SIM115
+        raw = gzip.open(path, "rb") if packed(path) else open(path, "rb")  # noqa: SIM115
         with raw:
             encoding = _encoding(path, raw.peek(HEAD)[:HEAD])
             errors = "surrogateescape" if encoding.startswith("utf-8") else "replace"

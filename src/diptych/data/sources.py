@@ -2,30 +2,35 @@
 
 import itertools
 import re
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any, Protocol
 
 from diptych.core import DataError
-from diptych.data import columns, tables
+from diptych.data import cache, columns, tables
 from diptych.data.columns import Columns, Row
 from diptych.data.corpus import Pair
-from diptych.data.files import BinaryFileError, below, digest, opened
+from diptych.data.files import BinaryFileError, below, digest, ending, opened, shown, special
 from diptych.data.tally import Tally
 
 FORMATS = {
     ".txt": "text",
     ".md": "text",
-    ".jsonl": "json",
-    ".ndjson": "json",
+    ".jsonl": "json lines",
+    ".ndjson": "json lines",
     ".json": "json",
     ".csv": "csv",
     ".tsv": "csv",
     ".parquet": "parquet",
 }
-READERS = {"json": tables.json_lines, "csv": tables.delimited, "parquet": tables.parquet}
+READERS = {
+    "json lines": tables.json_lines,
+    "json": tables.json_lines,
+    "csv": tables.delimited,
+    "parquet": tables.parquet,
+}
 SAMPLE, CHARACTERS = 1000, 1 << 24  # rows and characters from which columns are understood
 LINES = 50  # a text file whose blank lines are further apart on average has one document per line
 
@@ -43,29 +48,39 @@ class Source(Protocol):
         ...
 
 
-def find(path: str | Path) -> Source:
+def find(path: str | Path, named: Collection[str] = ()) -> Source:
     """The source at a path; a hub id if there is no such path and its name looks like one.
+
+    In a folder of many formats, tables that have a column of one of the names (a usual one for text, if
+    none is given) come first, then the format that has the most bytes.
 
     Raises FileNotFoundError if there is neither, ValueError if the format is not known.
     """
     place = Path(path).expanduser()
     if not place.exists():
         return _hub(str(path), place)
-    name = place.name or place.resolve().name
+    if special(place):
+        raise ValueError(
+            f"{path} is no regular file, but a pipe, a socket or a device; a corpus is read more than once: "
+            "write it to a file"
+        )
+    name = shown(place.name or place.resolve().name)
     if not place.is_dir():
         if (format := _format(place)) is None:
             raise ValueError(f"{path} is of no known format; these are: {_known()}, and each of them with .gz")
         return _files(name, format, [place], place)
-    files = below(place)
+    there = below(place)
+    files = [file for file in there if not special(file)]
     names = {file.name for file in files if file.parent == place}
     if "dataset_dict.json" in names or names >= {"dataset_info.json", "state.json"}:
         return _saved(name, place, files)
-    return _folder(name, files, place)
+    main = _main(files, place, {*(named or columns.TEXT)})
+    chosen = {file: None for file in files if _format(file) == main}
+    return _files(name, main, [*chosen], place, [file for file in there if file not in chosen])
 
 
 def _format(file: Path) -> str | None:
-    suffix = Path(file.stem).suffix if file.suffix == ".gz" else file.suffix
-    return FORMATS.get(suffix.lower())
+    return FORMATS.get(ending(file))
 
 
 def _known() -> str:
@@ -73,30 +88,42 @@ def _known() -> str:
 
 
 def _files(name: str, format: str, files: list[Path], root: Path, others: Sequence[Path] = ()) -> Source:
-    content = digest(files, root)
+    content = cache.key(digest(files, root), *(file.name for file in others))
     if format != "text":
         return Table(name, content, partial(_chained, READERS[format], files), others)
     return Texts(name, content, files, others) if root.is_dir() else Lines(name, content, root)
 
 
-def _folder(name: str, files: list[Path], root: Path) -> Source:
-    """The files of the format that has the most bytes; the other files are not read."""
-    sizes: dict[str, int] = {}
+def _main(files: Sequence[Path], root: Path, named: Collection[str]) -> str:
+    """The format of a folder's documents. A README beside a table is often longer than the table."""
+    formats: dict[str, list[Path]] = {}
     for file in files:
         if (format := _format(file)) and file.exists():
-            sizes[format] = sizes.get(format, 0) + file.stat().st_size
-    if not sizes:
+            formats.setdefault(format, []).append(file)
+    if not formats:
         raise DataError(
             f"there is no document in {root}: none of its {len(files)} files is {_known()} or one of them with .gz"
         )
-    main = max(sizes, key=sizes.__getitem__)
-    chosen = [file for file in files if _format(file) == main]
-    return _files(name, main, chosen, root, [file for file in files if _format(file) != main])
+    if len(formats) == 1:
+        return next(iter(formats))
+    sizes = {format: sum(file.stat().st_size for file in found) for format, found in formats.items()}
+    return max(formats, key=lambda format: (_has_column(format, formats[format][0], named), sizes[format]))
+
+
+def _has_column(format: str, file: Path, named: Collection[str]) -> bool:
+    """Whether the first row has a column of one of the names."""
+    try:
+        row = next(iter(READERS[format](file, Tally(), None)), {}) if format in READERS else {}
+    except (DataError, OSError):
+        return False
+    return not {*named}.isdisjoint([*row, *(name.lower().strip() for name in row)])
 
 
 def _unread(others: Sequence[Path], tally: Tally) -> None:
-    suffixes = sorted({file.suffix or file.name for file in others})
-    tally.add("file", f"not read, of another format ({', '.join(suffixes[:10])})", len(others))
+    known = [file for file in others if not special(file)]
+    suffixes = sorted({shown(file.suffix or file.name) for file in known})
+    tally.add("file", f"not read, of another format ({', '.join(suffixes[:10])})", len(known))
+    tally.add("file", "not read: a pipe, a socket or a device", len(others) - len(known))
 
 
 # ---------------------------------------------------------------- text

@@ -7,6 +7,7 @@ from bisect import bisect_right
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
+from itertools import accumulate, chain, islice
 from pathlib import Path
 
 import numpy as np
@@ -17,10 +18,12 @@ from tokenizers import Encoding, Tokenizer
 from diptych.core import Record, Text
 from diptych.data import cache
 from diptych.data.documents import Documents
+from diptych.data.pieces import pieces, together
 from diptych.data.sentences import Segmentation, boundaries, lengths
 
-FORMAT = "1"  # of what is cached; another number makes old entries unused
-CHARACTERS = 1 << 21  # of the texts that are tokenised at once and make a record batch
+FORMAT = "2"  # of what is cached; another number makes old entries unused
+CHARACTERS = 1 << 21  # of the texts that are tokenised at once, and of those that make a record batch
+LONG, PIECE = 1 << 16, 1 << 12  # characters of a text that is tokenised in pieces, and of a piece
 SCHEMA = pa.schema(
     [
         ("ids", pa.list_(pa.int32())),
@@ -119,7 +122,7 @@ def build(documents: Documents, tokenizer: Tokenizer, segmentation: Segmentation
 
     def write(folder: Path) -> None:
         with pa.OSFile(str(folder / "tokens.arrow"), "wb") as sink, pa.ipc.new_file(sink, SCHEMA) as file:
-            for texts in _parts(documents.texts):
+            for texts in together(documents.texts, CHARACTERS):
                 file.write_batch(_tokenised(texts, plain, segmentation))
 
     return _opened(cache.entry("tokens", key, write) / "tokens.arrow", key)
@@ -131,32 +134,65 @@ def _opened(path: Path, fingerprint: str) -> TokenStore:
     return TokenStore(fingerprint, batches, np.cumsum([0, *(len(b.edges) - 1 for b in batches)]).tolist())
 
 
-def _parts(texts: Iterable[str]) -> Iterator[list[str]]:
-    part: list[str] = []
-    characters = 0
-    for text in texts:
-        part.append(text)
-        characters += len(text)
-        if characters > CHARACTERS:
-            yield part
-            part, characters = [], 0
-    if part:
-        yield part
+@dataclass(frozen=True)
+class Read:
+    """A text as tokens. The characters of token i are within `offsets[i]`; `words` is 1 where a word starts."""
+
+    ids: Int[np.ndarray, " t"]
+    words: Int[np.ndarray, " t"]
+    offsets: Int[np.ndarray, "t 2"]
 
 
 def _tokenised(texts: list[str], tokenizer: Tokenizer, segmentation: Segmentation) -> pa.RecordBatch:
     if segmentation == "full stops":
         texts = [text if text.rstrip().endswith(".") else f"{text}." for text in texts]
-    encodings = tokenizer.encode_batch(texts, add_special_tokens=False)
-    split = tokenizer.pre_tokenizer is not None
-    found = [_sentences(text, encoding, segmentation) for text, encoding in zip(texts, encodings, strict=True)]
+    found = list(_read(texts, tokenizer))
+    sentences = [_sentences(text, read.offsets, segmentation) for text, read in zip(texts, found, strict=True)]
     columns = [
-        [np.array(encoding.ids, np.int32) for encoding in encodings],
-        [_words(text, encoding, split) for text, encoding in zip(texts, encodings, strict=True)],
-        [starts for starts, _ in found],
-        [chars for _, chars in found],
+        [read.ids for read in found],
+        [read.words for read in found],
+        [starts for starts, _ in sentences],
+        [chars for _, chars in sentences],
     ]
     return pa.record_batch([_lists(column) for column in columns], schema=SCHEMA)
+
+
+def _read(texts: list[str], tokenizer: Tokenizer) -> Iterator[Read]:
+    """The tokens of each text; a long one is read in pieces, for time and memory that grow with its length."""
+    parts = [_pieces(text, tokenizer) for text in texts]
+    split = tokenizer.pre_tokenizer is not None
+    read = (
+        Read(np.array(encoding.ids, np.int32), _words(piece, encoding, split), _offsets(encoding))
+        for some in together(chain.from_iterable(parts), CHARACTERS)
+        for piece, encoding in zip(some, tokenizer.encode_batch(some, add_special_tokens=False), strict=True)
+    )
+    for part in parts:
+        yield _joined(part, list(islice(read, len(part))))
+
+
+def _pieces(text: str, tokenizer: Tokenizer) -> list[str]:
+    """Pieces of a long text, if the tokenizer reads its beginning in small pieces as it does in one."""
+    parts = pieces(text, PIECE) if len(text) > LONG else [text]
+    if len(parts) == 1:
+        return parts
+    small = tokenizer.encode_batch(pieces(parts[0], PIECE >> 6), add_special_tokens=False)
+    whole = tokenizer.encode(parts[0], add_special_tokens=False)
+    return parts if [i for one in small for i in one.ids] == whole.ids else [text]
+
+
+def _joined(texts: list[str], read: list[Read]) -> Read:
+    if len(read) == 1:
+        return read[0]
+    starts = accumulate(map(len, texts), initial=0)
+    return Read(
+        np.concatenate([one.ids for one in read]),
+        np.concatenate([one.words for one in read]),
+        np.concatenate([start + one.offsets for start, one in zip(starts, read, strict=False)]),
+    )
+
+
+def _offsets(encoding: Encoding) -> Int[np.ndarray, "t 2"]:
+    return np.array(encoding.offsets, np.int64).reshape(-1, 2)
 
 
 def _lists(arrays: list[np.ndarray]) -> pa.ListArray:
@@ -184,7 +220,7 @@ def _counted(text: str) -> Int[np.ndarray, " c"]:
 
 
 def _sentences(
-    text: str, encoding: Encoding, segmentation: Segmentation
+    text: str, offsets: Int[np.ndarray, "t 2"], segmentation: Segmentation
 ) -> tuple[Int[np.ndarray, " s"], Int[np.ndarray, " s"]]:
     """The first token and the characters of each sentence that has a token.
 
@@ -192,7 +228,6 @@ def _sentences(
     before their word.
     """
     edges = boundaries(text, segmentation)
-    offsets = np.array(encoding.offsets, np.int64).reshape(-1, 2)
     last = np.maximum.accumulate(np.maximum(offsets[:, 0], offsets[:, 1] - 1))
     first = np.searchsorted(last, edges[:-1])
     full = np.diff(first, append=len(last)) > 0

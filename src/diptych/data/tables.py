@@ -6,20 +6,20 @@ import itertools
 import json
 import re
 import shutil
-import sys
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, BinaryIO
 
 from diptych.core import DataError
-from diptych.data.columns import LABEL, TEXT, Row
-from diptych.data.files import opened, whole_gzip
+from diptych.data.columns import LABEL, TEXT, Row, listed
+from diptych.data.files import ending, opened, packed, whole_gzip
 from diptych.data.tally import Tally
 
 TOGETHER = 256  # rows that are decoded at once
 WIDE = 64  # characters; a longer field is no column's name
+LONGEST = 1 << 28  # characters of a field; a longer one is not closed
 
 
 def json_lines(path: Path, tally: Tally, columns: Sequence[str] | None) -> Iterator[Row]:
@@ -28,7 +28,7 @@ def json_lines(path: Path, tally: Tally, columns: Sequence[str] | None) -> Itera
     Raises ValueError that names the file, the line and what is there, if it is no JSON object.
     """
     with opened(path, newline="\n") as file:
-        if ".json" in path.suffixes[-2:] and (first := file.read(1)):
+        if ending(path) == ".json" and (first := file.read(1)):
             if first == "[":
                 yield from _array(path, first + file.read())
                 return
@@ -78,32 +78,64 @@ def delimited(path: Path, tally: Tally, columns: Sequence[str] | None) -> Iterat
 
     A .csv file may use semicolons or tabs. A file whose first row is no header (it has no usual name, and
     a field is a number or longer than 64 characters) has the columns "1", "2", ... Missing fields are null.
+
+    Raises DataError that names the line of a quotation mark that opens a field and is not closed.
     """
-    csv.field_size_limit(min(sys.maxsize, 2**31 - 1))
     with opened(path, newline="") as file:
-        lines = itertools.dropwhile(str.isspace, file)
-        first = next(lines, "")
-        tab = ".tsv" in path.suffixes[-2:]
-        reader = csv.reader(itertools.chain([first], lines), delimiter="\t" if tab else _delimiter(first))
-        try:
-            yield from _rows(reader, tally)
-        except csv.Error as error:
-            raise DataError(f"{path}, line {reader.line_num} is not CSV: {error}") from None
+        rows = _fields(path, file)
+        first = next(rows, [])
+        if _is_header(first):
+            header = first
+            if first and not _usual(first):
+                tally.add("row", f"taken as the header, for its short fields: {listed(header[:10])}")
+        else:
+            header = [str(i) for i in range(1, len(first) + 1)]
+            tally.add("header", "missing: columns are called " + ", ".join(header))
+            rows = itertools.chain([first], rows)
+        for fields in rows:
+            if len(fields) != len(header) and fields:
+                tally.add("row", "with more or fewer fields than the header; kept if the text is there")
+            if fields:
+                yield dict(zip(header, fields, strict=False))
 
 
-def _rows(reader: Iterator[list[str]], tally: Tally) -> Iterator[Row]:
-    first = next(reader, [])
-    if _is_header(first):
-        header = first
-    else:
-        header = [str(i) for i in range(1, len(first) + 1)]
-        tally.add("header", "missing: columns are called " + ", ".join(header))
-        yield dict(zip(header, first, strict=True))
-    for fields in reader:
-        if len(fields) != len(header) and fields:
-            tally.add("row", "with more or fewer fields than the header; kept if the text is there")
-        if fields:
-            yield dict(zip(header, fields, strict=False))
+def _fields(path: Path, file: Iterable[str]) -> Iterator[list[str]]:
+    """The fields of each row. A row that takes several lines must be well quoted."""
+    csv.field_size_limit(LONGEST)
+    number, first = next(((i, line) for i, line in enumerate(file, 1) if not line.isspace()), (1, ""))
+    delimiter = "\t" if ending(path) == ".tsv" else _delimiter(first)
+    row: list[str] = []  # its lines
+
+    def lines() -> Iterator[str]:
+        for line in itertools.chain([first], file, [""]):  # an open field goes on into the empty line
+            row.append(line)
+            yield line
+
+    try:
+        for fields in csv.reader(lines(), delimiter=delimiter):
+            if len(row) > 1 and (there := _unclosed("".join(row), delimiter)):
+                before, opens = there
+                number += len(re.findall(r"\r\n?|\n", before))
+                raise DataError(
+                    f"{path}, line {number}: the quotation mark that opens this field is not closed at its end "
+                    f"(one within a field is written twice): {excerpt(opens)}"
+                )
+            yield fields
+            number += len(row)
+            row.clear()
+    except csv.Error as error:
+        raise DataError(f"{path}, line {number} is not CSV: {error}") from None
+
+
+def _unclosed(row: str, delimiter: str) -> tuple[str, str] | None:
+    """What is before and after the place where the first field begins that is not well quoted."""
+    field = re.compile(rf'(?:"[^"]*+(?:""[^"]*+)*+" *|(?!")[^{delimiter}\r\n]*)(?:{delimiter}|[\r\n]*\Z)')
+    place = 0
+    while place < len(row):
+        if not (found := field.match(row, place)):
+            return row[:place], row[place:]
+        place = found.end()
+    return None
 
 
 def _delimiter(line: str) -> str:
@@ -111,9 +143,12 @@ def _delimiter(line: str) -> str:
 
 
 def _is_header(fields: Sequence[str]) -> bool:
-    if {field.strip().lower() for field in fields} & {*TEXT, *LABEL}:
-        return True
-    return not any(len(x) > WIDE or re.fullmatch(r"\s*[-+]?\d+(\.\d*)?\s*", x) for x in fields)
+    return _usual(fields) or not any(len(x) > WIDE or re.fullmatch(r"\s*[-+]?\d+(\.\d*)?\s*", x) for x in fields)
+
+
+def _usual(fields: Sequence[str]) -> bool:
+    """Whether a column has a usual name."""
+    return not {*TEXT, *LABEL}.isdisjoint(field.strip().lower() for field in fields)
 
 
 def parquet(path: Path, tally: Tally, columns: Sequence[str] | None) -> Iterator[Row]:
@@ -132,13 +167,13 @@ def parquet(path: Path, tally: Tally, columns: Sequence[str] | None) -> Iterator
 
 @contextmanager
 def _seekable(path: Path) -> Iterator[BinaryIO]:
-    if path.suffix != ".gz":
+    if not packed(path):
         with open(path, "rb") as file:
             yield file
         return
     with tempfile.TemporaryFile() as whole:
-        with whole_gzip(path), gzip.open(path, "rb") as packed:
-            shutil.copyfileobj(packed, whole)
+        with whole_gzip(path), gzip.open(path, "rb") as file:
+            shutil.copyfileobj(file, whole)
         whole.seek(0)
         yield whole
 

@@ -17,13 +17,13 @@ from tokenizers.trainers import WordPieceTrainer
 
 from diptych.core import DataError
 from diptych.data import cache
+from diptych.data.pieces import pieces, together
 
 FORMAT = "1"  # of what is cached; another number makes old entries unused
 SPECIAL = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]  # ids 0 to 4
 ALPHABET = 1000  # the most characters; rarer ones are unknown
-TOGETHER = 1 << 20  # characters handed to the trainer at once
-
-
+TOGETHER = 1 << 20  # characters handed to the trainer at once: it takes the interpreter's lock once for each list
+PIECE = 1 << 12  # characters; the trainer's time and memory for a longer text grow faster than its length
 LONG = re.compile(r"[^\W_]{101,}")  # no word: the model reads it as unknown, and the trainer takes its square in time
 
 
@@ -43,7 +43,8 @@ def train(texts: Iterable[str], size: int, punctuation: bool = True) -> Tokenize
     key = cache.key(FORMAT, tokenizers.__version__, str(size), str(punctuation), _digest(texts))
 
     def write(folder: Path) -> None:
-        _trained(texts, size, punctuation).save(str(folder / "tokenizer.json"))
+        made = _trained(texts, size, punctuation).to_str(pretty=True)
+        (folder / "tokenizer.json").write_text(made, encoding="utf-8")
 
     return Tokenizer.from_file(str(cache.entry("vocabularies", key, write) / "tokenizer.json"))
 
@@ -93,7 +94,8 @@ def _trained(texts: Iterable[str], size: int, punctuation: bool) -> Tokenizer:
         limit_alphabet=len(alphabet),
         show_progress=False,
     )
-    tokenizer.train_from_iterator(_parts(texts), trainer)
+    short = (piece for text in texts for piece in pieces(LONG.sub(" ", text), PIECE))  # cut between words
+    tokenizer.train_from_iterator(together(short, TOGETHER), trainer)
     return _empty(tokenizer.get_vocab(with_added_tokens=True), punctuation)
 
 
@@ -127,17 +129,3 @@ def _within_words(character: str, tokenizer: Tokenizer) -> bool:
     """Whether it can stand inside a word; punctuation and Chinese characters are words of their own."""
     normal = tokenizer.normalizer.normalize_str(f"a{character}a")
     return len(tokenizer.pre_tokenizer.pre_tokenize_str(normal)) == 1
-
-
-def _parts(texts: Iterable[str]) -> Iterator[list[str]]:
-    """Lists of texts: the trainer takes the interpreter's lock once for each."""
-    part: list[str] = []
-    characters = 0
-    for text in texts:
-        part.append(LONG.sub(" ", text))
-        characters += len(text)
-        if characters > TOGETHER:
-            yield part
-            part, characters = [], 0
-    if part:
-        yield part

@@ -32,3 +32,19 @@ def train_only(documents: int, labels: Sequence[str | None] | None) -> Int[np.nd
     places = labelled(labels)
     asked = places[split(len(places))[1]] if len(places) >= 2 else places
     return np.setdiff1d(np.arange(documents), asked)
+
+
+def thinned(documents: int, labels: Sequence[str | None] | None, most: int, seed: int = 0) -> Int[np.ndarray, " most"]:
+    """The places of `most` of more documents: the labelled ones, as far as they fit, and others; drawn at random.
+
+    `split` parts them as it parts all documents. Where labelled ones have to be left out, the order is
+    random too, for that reason: test documents come where `split` looks for them.
+    """
+    rng, places = np.random.default_rng(seed), labelled(labels)
+    if len(places) <= most:
+        others = np.setdiff1d(np.arange(documents), places)
+        return np.sort(np.append(places, rng.choice(others, most - len(places), replace=False)))
+    chosen = np.empty(most, np.int64)
+    for rows, there in zip(split(most), split(len(places)), strict=True):
+        chosen[rows] = places[rng.choice(there, len(rows), replace=False)]
+    return chosen

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, TypedDict
 
 if TYPE_CHECKING:
@@ -13,7 +14,6 @@ if TYPE_CHECKING:
     from diptych.views.input.text.crop import Crop, Halves, PaperCrop
 
 Rule = Literal["sentences", "halves", "paper"]
-MOST = 30_000  # documents whose test tenth is known before they are judged
 CHARACTERS = 300  # of the corpus for each token of the vocabulary
 
 
@@ -119,16 +119,18 @@ def build(
     if isinstance(corpus, Documents):
         documents = corpus
     else:
+        _check_name(Path(corpus))
         documents = corpus_of(str(corpus), given.get("text_column"), given.get("label_column"))
-    if given.get("train_only") and len(documents) > MOST:
-        raise ValueError(f"--train-only is for corpora of up to {MOST:,} documents: of larger ones a part is judged")
     seen = documents.select(train_only(len(documents), documents.labels)) if given.get("train_only") else documents
     kind, encoder = _encoder(seen, given, kinds, dropout)
     stored = store.build(
         seen, undamped(encoder.tokenizer), "full stops" if isinstance(crop, PaperCrop) else "sentences"
     )
     data, notes = _croppable(stored, crop)
-    batch = min(given.get("batch", kind.batch), len(data))
+    wanted = given.get("batch", kind.batch)
+    batch = min(wanted, len(data))
+    if batch < wanted:
+        notes.append(f"batch {wanted:,} -> {batch:,}: there are {batch:,} documents to crop")
     if batch < 2:
         raise ValueError(f"a batch has at least two documents, each the negative of the others; got batch={batch}")
     return Recipe(
@@ -143,6 +145,15 @@ def build(
         documents=documents,
         notes=[*documents.notes, *notes],
     )
+
+
+def _check_name(corpus: Path) -> None:
+    """Raises ValueError for a path that run.toml cannot hold."""
+    from diptych.data.files import shown
+
+    where = str(corpus.resolve() if corpus.exists() else corpus)
+    if where != shown(where):
+        raise ValueError(f"{shown(where)} has a name that is not UTF-8, so run.toml cannot hold it; rename it")
 
 
 def _encoder(

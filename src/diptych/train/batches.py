@@ -11,11 +11,12 @@ from jaxtyping import Int
 from torch import Tensor
 
 from diptych.core import Batch, Draw, Machine, Perturb, Recipe, Sample, View, cuts, keys
+from diptych.train.processes import ALONE, World
 
 
 @dataclass(frozen=True)
 class Micro:
-    """Samples that are encoded together: row i is sample `place[i] % b` of view `place[i] // b`."""
+    """Samples that are encoded together: row i is sample `place[i] % b` of view `place[i] // b` of the step."""
 
     batch: Batch
     place: Int[Tensor, " m"]
@@ -30,7 +31,7 @@ class Micro:
 
 @dataclass(frozen=True)
 class Work:
-    """One step: what the model and what its teacher encode, of `b` samples."""
+    """One step: what the model and what its teacher encode here, of `b` samples in all processes."""
 
     b: int
     model: list[Micro]
@@ -65,9 +66,11 @@ def samples(recipe: Recipe, step: int) -> Int[np.ndarray, " b"]:
     return order[place * recipe.batch : (place + 1) * recipe.batch]
 
 
-def work(recipe: Recipe, step: int, machine: Machine) -> Work:
+def work(recipe: Recipe, step: int, machine: Machine, world: World = ALONE) -> Work:
     """The micro-batches of a step: views that share a perturbation together, sorted by length."""
-    rows = samples(recipe, step)
+    everyone = samples(recipe, step)
+    mine = world.part(len(everyone))
+    rows = everyone[mine.start : mine.stop]
     records = [recipe.data[i] for i in rows.tolist()]
     seen: list[list[Sample]] = [
         [
@@ -83,13 +86,14 @@ def work(recipe: Recipe, step: int, machine: Machine) -> Work:
         for v in views:
             together.setdefault(recipe.views[v].perturb, []).append(v)
         key = {v: keys(recipe.seed, step, rows, v) for v in views}
+        first = {v: v * len(everyone) + mine.start for v in views}
         parts = [
-            _cut(recipe, machine, perturb, [(v, i) for v in group for i in range(len(rows))], seen, key)
+            _cut(recipe, machine, perturb, [(v, i) for v in group for i in range(len(rows))], seen, key, first)
             for perturb, group in together.items()
         ]
         return [micro for part in parts for micro in part]
 
-    return Work(len(rows), micros(lambda v: v.by != "teacher"), micros(lambda v: v.by != "model"))
+    return Work(len(everyone), micros(lambda v: v.by != "teacher"), micros(lambda v: v.by != "model"))
 
 
 def _cut(
@@ -99,6 +103,7 @@ def _cut(
     places: list[tuple[int, int]],
     seen: list[list[Sample]],
     key: dict[int, Int[np.ndarray, " b"]],
+    first: dict[int, int],
 ) -> list[Micro]:
     encoder = recipe.model.encoder
     sizes = [encoder.size(seen[v][i]) for v, i in places]
@@ -107,23 +112,23 @@ def _cut(
         part = [places[r] for r in rows]
         batch = encoder.collate([seen[v][i] for v, i in part])
         batch["key"] = torch.tensor([key[v][i] for v, i in part])
-        place = torch.tensor([v * len(seen[v]) + i for v, i in part])
+        place = torch.tensor([first[v] + i for v, i in part])
         longest, real = max(sizes[r] for r in rows), sum(sizes[r] for r in rows)
         micros.append(Micro(batch, place, perturb, real, longest * len(rows) if encoder.padded else real))
     return micros
 
 
-def ahead(recipe: Recipe, machine: Machine, start: int) -> Iterator[Work]:
+def ahead(recipe: Recipe, machine: Machine, start: int, world: World = ALONE) -> Iterator[Work]:
     """The work of steps `start`..., made by `machine.workers` threads while the model learns."""
     if machine.workers == 0:
-        yield from (work(recipe, step, machine) for step in range(start, recipe.steps))
+        yield from (work(recipe, step, machine, world) for step in range(start, recipe.steps))
         return
     with ThreadPoolExecutor(machine.workers, "views") as pool:
         waiting: list[Future[Work]] = []
         try:
             for step in range(start, recipe.steps):
                 while len(waiting) < 2 * machine.workers and step + len(waiting) < recipe.steps:
-                    waiting.append(pool.submit(work, recipe, step + len(waiting), machine))
+                    waiting.append(pool.submit(work, recipe, step + len(waiting), machine, world))
                 yield waiting.pop(0).result()
         finally:
             for future in waiting:

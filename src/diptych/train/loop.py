@@ -6,16 +6,19 @@ import signal
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from copy import deepcopy
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import torch
+from torch import nn
 
-from diptych.core import Instrument, Machine, Recipe, Snapshot, Views
-from diptych.train import optim, precision, state
-from diptych.train.batches import ahead, epoch_steps
+from diptych.core import Instrument, Machine, Model, Objective, Recipe, Snapshot, Terms, Views
+from diptych.train import optim, precision, processes, state
+from diptych.train.batches import Work, ahead, epoch_steps
+from diptych.train.processes import World
 from diptych.train.step import backward, follow
 
 WALL_CLOCK = ("seconds", "tokens_per_second")  # the fields of metrics.jsonl that differ between equal runs
@@ -46,60 +49,97 @@ def train(
     in `metrics.jsonl` the fields of `WALL_CLOCK` differ. Raises Interrupted after SIGINT or SIGTERM,
     DivergedError when the loss is not finite.
     """
-    where = precision.device(machine.device)
-    cast = precision.cast(precision.resolve(machine.precision, where), where)
+    world, where = processes.world(), precision.device(machine.device)
     torch.manual_seed(recipe.seed)
-    model, objective = recipe.model.to(where).train(), recipe.objective.to(where)
-    teacher = deepcopy(model).requires_grad_(False) if recipe.teacher else None
-    optimiser = optim.build(recipe.optimiser, model, objective)
-    learned = [p for group in optimiser.param_groups for p in group["params"]]
-
-    modules = {"model": model, "objective": objective} | ({"teacher": teacher} if teacher else {})
-    step, spent = state.load(folder / "checkpoints", modules, optimiser)
-    spent = {"tokens": 0, "computed": 0, "seconds": 0.0} | spent
+    learner = _Learner.of(recipe, machine, where, world)
+    step, spent = state.load(folder / "checkpoints", learner.modules, learner.optimiser)
+    if not world.first:  # a library's own dropout differs between processes
+        torch.manual_seed(recipe.seed + (world.rank << 32) + step)
+    spent = {"tokens": 0, "computed": 0} | spent
+    before = max((line["seconds"] for line in _lines(folder / "metrics.jsonl") if line["step"] <= step), default=0.0)
     every = max(1, recipe.steps // LINES)
     start = saved = time.monotonic()
 
-    def save() -> None:
-        seconds = spent["seconds"] + time.monotonic() - start
-        state.save(folder / "checkpoints", step, modules, optimiser, spent | {"seconds": seconds})
-
-    threads = model.encoder.threads or torch.get_num_threads()
-    with _stoppable() as stop, _metrics(folder / "metrics.jsonl", step) as log, _threads(threads):
-        for work in ahead(recipe, machine, step):
-            rate = optim.schedule(recipe.optimiser, step, recipe.steps, epoch_steps(recipe))
-            for group in optimiser.param_groups:
-                group["lr"] = group["peak"] * rate
-            optimiser.zero_grad()
-            terms, views = backward(
-                model, objective, recipe.views, work.to(where), teacher, graph=machine.graph, cast=cast
-            )
+    threads = learner.model.encoder.threads or torch.get_num_threads()
+    with _stoppable() as stop, _metrics(folder / "metrics.jsonl", step, world) as log, _threads(threads):
+        for work in ahead(recipe, machine, step, world):
             logged = (step + 1) % every == 0 or step + 1 == recipe.steps
-            norm = _norm(learned, recipe.optimiser.clip) if logged or recipe.optimiser.clip else 0.0
-            optimiser.step()
-            if teacher and recipe.teacher:
-                follow(teacher, model, recipe.teacher.momentum)
+            terms, views, seen = learner.step(work.to(where), step, logged)
             if step == 0:
                 _told_apart(views)
             step += 1
-            spent["tokens"] += work.tokens
-            spent["computed"] += work.computed
+            tokens, computed = world.numbers(work.tokens, work.computed)
+            spent = {"tokens": spent["tokens"] + int(tokens), "computed": spent["computed"] + int(computed)}
 
-            if logged:
-                terms["loss"] = torch.stack(list(terms.values())).sum()
-                seen = {k: x for see in instruments for k, x in see(Snapshot(step, model, views)).items()}
-                seconds = spent["seconds"] + time.monotonic() - start
-                metrics = _measured(recipe, step, terms, {"rate": rate, "gradient_norm": norm, **seen}, spent, seconds)
+            if logged and world.first:
+                seen |= {k: x for see in instruments for k, x in see(Snapshot(step, learner.model, views)).items()}
+                metrics = _measured(recipe, step, terms, seen, spent, before + time.monotonic() - start)
                 log(metrics)
                 watch(metrics)
-            if stop.is_set() or step == recipe.steps or time.monotonic() - saved >= machine.checkpoint:
-                save()
+            (stopped,) = world.numbers(stop.is_set())
+            if stopped or step == recipe.steps or time.monotonic() - saved >= machine.checkpoint:
+                if world.first:
+                    state.save(folder / "checkpoints", step, learner.modules, learner.optimiser, spent)
                 saved = time.monotonic()
-            if stop.is_set() and step < recipe.steps:
+            if stopped and step < recipe.steps:
                 raise Interrupted(
                     f"stopped after step {step} of {recipe.steps}; `diptych train --resume {folder}` goes on"
                 )
-    model.eval()
+    learner.model.eval()
+
+
+@dataclass(frozen=True)
+class _Learner:
+    """What a step changes, and how it is taken."""
+
+    recipe: Recipe
+    model: Model
+    objective: Objective
+    teacher: Model | None
+    optimiser: torch.optim.Optimizer
+    graph: int
+    cast: AbstractContextManager[object]
+    world: World
+
+    @staticmethod
+    def of(recipe: Recipe, machine: Machine, where: torch.device, world: World) -> "_Learner":
+        if recipe.batch < world.size:
+            raise ValueError(f"{world.size} processes share a batch of {recipe.batch}: each needs a sample")
+        model, objective = recipe.model.to(where).train(), recipe.objective.to(where)
+        teacher = deepcopy(model).requires_grad_(False) if recipe.teacher else None
+        optimiser = optim.build(recipe.optimiser, model, objective)
+        cast = precision.cast(precision.resolve(machine.precision, where), where)
+        return _Learner(recipe, model, objective, teacher, optimiser, machine.graph, cast, world)
+
+    @property
+    def modules(self) -> dict[str, nn.Module]:
+        """What a checkpoint holds."""
+        helper: dict[str, nn.Module] = {"teacher": self.teacher} if self.teacher else {}
+        return {"model": self.model, "objective": self.objective} | helper
+
+    def step(self, work: Work, step: int, logged: bool) -> tuple[Terms, Views, dict[str, Any]]:
+        """Takes step number `step`; returns its terms, what the objective saw, and rate and gradient if `logged`."""
+        settings = self.recipe.optimiser
+        rate = optim.schedule(settings, step, self.recipe.steps, epoch_steps(self.recipe))
+        for group in self.optimiser.param_groups:
+            group["lr"] = group["peak"] * rate
+        self.optimiser.zero_grad()
+        terms, views = backward(
+            self.model, self.objective, self.recipe.views, work, self.teacher,
+            graph=self.graph, cast=self.cast, world=self.world,
+        )  # fmt: skip
+        norm = self._norm() if logged or settings.clip else 0.0
+        self.optimiser.step()
+        if self.teacher and self.recipe.teacher:
+            follow(self.teacher, self.model, self.recipe.teacher.momentum)
+        if logged:
+            terms["loss"] = torch.stack(list(terms.values())).sum()
+        return terms, views, {"rate": rate, "gradient_norm": norm}
+
+    def _norm(self) -> torch.Tensor:
+        """The norm of the whole gradient, which is cut to `clip` if there is one."""
+        learned = [p for group in self.optimiser.param_groups for p in group["params"]]
+        return torch.nn.utils.clip_grad_norm_(learned, self.recipe.optimiser.clip or float("inf"))
 
 
 def _measured(
@@ -139,11 +179,6 @@ def _told_apart(views: Views) -> None:
         )
 
 
-def _norm(parameters: list[torch.nn.Parameter], clip: float | None) -> torch.Tensor:
-    """The norm of the whole gradient, which is cut to `clip` if there is one."""
-    return torch.nn.utils.clip_grad_norm_(parameters, clip or float("inf"))
-
-
 @contextmanager
 def _threads(number: int) -> Iterator[None]:
     """While open, torch computes on that many threads."""
@@ -177,8 +212,11 @@ def _stoppable() -> Iterator[threading.Event]:
 
 
 @contextmanager
-def _metrics(path: Path, step: int) -> Iterator[Callable[[Mapping[str, Any]], None]]:
-    """Appends lines to `path`, after those up to `step`; what came later will come again."""
+def _metrics(path: Path, step: int, world: World) -> Iterator[Callable[[Mapping[str, Any]], None]]:
+    """Appends lines to `path`, after those up to `step`; what came later will come again. The first process writes."""
+    if not world.first:
+        yield lambda metrics: None
+        return
     kept = [line for line in _lines(path) if line["step"] <= step]
     path.parent.mkdir(parents=True, exist_ok=True)
     part = path.with_suffix(".part")
@@ -196,8 +234,11 @@ def _metrics(path: Path, step: int) -> Iterator[Callable[[Mapping[str, Any]], No
 def _lines(path: Path) -> Iterator[dict[str, Any]]:
     """The whole lines of a file that may have been cut off."""
     if path.exists():
-        for line in path.read_text().splitlines():
+        for line in path.read_bytes().splitlines():
             try:
-                yield json.loads(line)
-            except json.JSONDecodeError:
+                told = json.loads(line)
+            except ValueError:
                 return
+            if not isinstance(told, dict) or not told.keys() >= {"step", "seconds"}:
+                return
+            yield told

@@ -15,6 +15,7 @@ KEPT = 2  # checkpoints
 def save(folder: Path, step: int, modules: dict[str, nn.Module], optimiser: torch.optim.Optimizer, extra: dict) -> None:
     """Writes `step-*.safetensors`: modules, optimiser, the generators' states, and `extra` (JSON).
 
+    The same state gives the same bytes: metadata is one entry, as safetensors writes several in any order.
     The older of two earlier checkpoints is removed only after the new one is on the disk.
     """
     tensors = {f"{name}/{k}": x for name, module in modules.items() for k, x in module.state_dict().items()}
@@ -28,7 +29,8 @@ def save(folder: Path, step: int, modules: dict[str, nn.Module], optimiser: torc
     part = path.with_suffix(f".{os.getpid()}.part")
     try:
         unshared = {k: x.detach().cpu().clone(memory_format=torch.contiguous_format) for k, x in tensors.items()}
-        save_file(unshared, part, metadata={"step": str(step), "extra": json.dumps(extra)})
+        save_file(unshared, part, metadata={"state": json.dumps({"step": step, "extra": extra}, sort_keys=True)})
+        part.chmod(folder.stat().st_mode & 0o666)  # safetensors writes for its owner alone
         with part.open("rb") as file:
             os.fsync(file.fileno())
         os.replace(part, path)
@@ -55,12 +57,12 @@ def load(folder: Path, modules: dict[str, nn.Module], optimiser: torch.optim.Opt
     for path in reversed(checkpoints(folder)):
         try:
             with safe_open(path, "pt") as file:
-                metadata = file.metadata()
+                state = json.loads(file.metadata()["state"])
                 tensors = {k: file.get_tensor(k) for k in file.keys()}  # noqa: SIM118
         except (SafetensorError, OSError):
             continue
         _restore(tensors, modules, optimiser)
-        return int(metadata["step"]), json.loads(metadata["extra"])
+        return state["step"], state["extra"]
     return 0, {}
 
 

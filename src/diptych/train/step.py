@@ -8,6 +8,7 @@ from torch import Tensor, nn
 
 from diptych.core import Encoded, Model, Objective, Terms, View, Views
 from diptych.train.batches import Micro, Work
+from diptych.train.processes import ALONE, World, gradients
 
 
 def backward(
@@ -19,13 +20,15 @@ def backward(
     *,
     graph: int = 1 << 62,
     cast: AbstractContextManager[object] | None = None,
+    world: World = ALONE,
 ) -> tuple[Terms, Views]:
     """Adds to `.grad` the gradient of the objective over all samples of the step.
 
-    It does not depend on how the work is cut. Up to `graph` tokens the graphs of all micro-batches
-    are kept; beyond it each is encoded twice, first without a graph and then with one, so that the
-    memory is that of one micro-batch (GradCache, Gao et al. 2021, arXiv:2101.06983); noise is
-    replayed. `cast` is the precision the networks run in; the objective runs in fp32.
+    It depends neither on how the work is cut nor on how many processes share it. Up to `graph` tokens
+    the graphs of all micro-batches are kept; beyond it each is encoded twice, first without a graph and
+    then with one, so that the memory is that of one micro-batch (GradCache, Gao et al. 2021,
+    arXiv:2101.06983); noise is replayed. `cast` is the precision the networks run in; the objective runs
+    in fp32, in every process over the embeddings of all.
 
     Returns the terms of the loss and what the objective saw, both without gradients.
     """
@@ -39,42 +42,51 @@ def backward(
         for micro in work.model:
             states.append(_noise_state(micro) if cached else torch.empty(0))
             parts.append(model(micro.batch, micro.perturb))
-    leaves = [part.map(_leaf) for part in parts] if cached else parts
 
-    seen = _by_role(views, work.model, leaves, work.b, "teacher")
-    terms = objective(seen, _by_role(views, work.teacher, taught, work.b, "model"))
+    whole = _whole(work.model, parts, len(views) * work.b, world).map(Tensor.requires_grad_)
+    seen = _by_role(views, whole, work.b, "teacher")
+    helper = _whole(work.teacher, taught, len(views) * work.b, world) if taught else None
+    terms = objective(seen, _by_role(views, helper, work.b, "model") if helper else {})
     torch.stack(list(terms.values())).sum().backward()
 
-    if cached:
-        for micro, state, leaf in zip(work.model, states, leaves, strict=True):
+    for micro, state, part in zip(work.model, states, parts, strict=True):
+        if cached:
             with torch.random.fork_rng(_devices(micro)), cast:
                 _restore(micro, state)
-                again = model(micro.batch, micro.perturb)
-            _push(again, leaf)
+                part = model(micro.batch, micro.perturb)
+        _push(part, whole, micro.place)
+    if world.size > 1:
+        world.sum_(gradients(model))
     detached = {role: [e.map(Tensor.detach) for e in many] for role, many in seen.items()}
     return {name: term.detach() for name, term in terms.items()}, detached
 
 
-def _by_role(views: Sequence[View], micros: list[Micro], parts: list[Encoded], b: int, other: str) -> Views:
-    """Encoded micro-batches, put back into the order of views and samples."""
-    if not micros:
-        return {}
-    place = torch.cat([micro.place for micro in micros]).argsort()
-    whole = Encoded.cat(parts).map(lambda x: x[place])
+def _whole(micros: list[Micro], parts: list[Encoded], rows: int, world: World) -> Encoded:
+    """What all processes encoded, without gradients, in the order of views and samples."""
+    place = torch.cat([micro.place for micro in micros])
+
+    def placed(x: Tensor) -> Tensor:
+        out = x.new_zeros(rows, x.shape[1]).index_copy_(0, place, x.detach())
+        world.sum_([out])
+        return out
+
+    return Encoded.cat(parts).map(placed)
+
+
+def _by_role(views: Sequence[View], whole: Encoded, b: int, other: str) -> Views:
+    """The encoded samples of each view."""
+    rows = [Encoded(*pair) for pair in zip(whole.embedding.split(b), whole.projection.split(b), strict=True)]
     out: Views = {}
-    for i, view in enumerate([view for view in views if view.by != other]):
-        out.setdefault(view.role, []).append(whole.map(lambda x, i=i: x[i * b : (i + 1) * b]))  # type: ignore[misc]
+    for view, encoded in zip(views, rows, strict=True):
+        if view.by != other:
+            out.setdefault(view.role, []).append(encoded)
     return out
 
 
-def _leaf(x: Tensor) -> Tensor:
-    return x.detach().requires_grad_()
-
-
-def _push(encoded: Encoded, leaf: Encoded) -> None:
-    """Carries the gradients that reached `leaf` on into the graph of `encoded`."""
-    pairs = [(encoded.embedding, leaf.embedding.grad), (encoded.projection, leaf.projection.grad)]
-    live = [(x, grad) for x, grad in pairs if grad is not None and x.requires_grad]
+def _push(part: Encoded, whole: Encoded, place: Tensor) -> None:
+    """Carries the gradients that reached `whole` on into the graph of the part of it at `place`."""
+    pairs = {id(x): (x, y.grad) for x, y in zip(part, whole, strict=True)}
+    live = [(x, grad[place]) for x, grad in pairs.values() if grad is not None and x.requires_grad]
     if live:
         torch.autograd.backward([x for x, _ in live], [grad for _, grad in live])
 

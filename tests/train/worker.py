@@ -1,0 +1,80 @@
+"""One process of several: `python worker.py JOB OUT`, with the environment that torchrun sets."""
+
+import os
+import signal
+import sys
+from pathlib import Path
+
+import numpy as np
+import torch
+from networks import build
+from torch import nn
+from toy import Sentences, recipe
+
+from diptych.core import Machine, Model, Optimiser, Perturb, Recipe, Text, View
+from diptych.objectives.infonce import InfoNCE
+from diptych.train import processes
+from diptych.train.batches import work
+from diptych.train.loop import train
+from diptych.train.step import backward
+from diptych.views.input.text.crop import Crop
+from diptych.views.network.dropout import Dropout
+
+
+class Tokens:
+    """Texts of 3 to 39 random tokens."""
+
+    fingerprint = "tokens"
+
+    def __len__(self):
+        return 14
+
+    def __getitem__(self, i):
+        rng = np.random.default_rng(i)
+        return {"text": Text(rng.integers(5, 60, rng.integers(3, 40)).astype(np.int32))}
+
+
+def toy():
+    views = [View(transform=Crop(), perturb=Perturb(1, Dropout(0.5)))] * 2
+    torch.manual_seed(5)
+    return recipe(views, InfoNCE(), head=nn.Linear(16, 8), batch=7, data=Sentences())
+
+
+def bert():
+    """With its dropout on: it is keyed."""
+    views = [View(perturb=Perturb(2, Dropout(0.5), 0.5))] * 2
+    return Recipe(Model(build("Bert")), views, InfoNCE(0.1), Tokens(), Optimiser(1e-3), batch=7, steps=6)
+
+
+def gradient(made, out, graph=1 << 40):
+    r, world = made(), processes.world()
+    r.model.train()
+    w = work(r, 0, Machine(tokens=60), world)
+    terms, _ = backward(r.model, r.objective, r.views, w, graph=graph, world=world)
+    found = {name: p.grad for name, p in r.model.named_parameters() if p.grad is not None}
+    torch.save(found | {"loss": terms["infonce"]}, f"{out}.{world.rank}")
+
+
+def trained(out, dies=False):
+    r, world = bert(), processes.world()
+
+    def watch(metrics):
+        if dies and metrics["step"] == 3:
+            os.kill(os.getpid(), signal.SIGKILL)
+
+    train(r, Path(out), Machine(checkpoint=0.0, precision="fp32"), watch=watch)
+    if world.first:
+        torch.save(r.model.state_dict(), f"{out}/end")
+
+
+JOBS = {
+    "toy": lambda out: gradient(toy, out),
+    "toy twice": lambda out: gradient(toy, out, graph=0),
+    "bert": lambda out: gradient(bert, out),
+    "train": trained,
+    "die": lambda out: trained(out, dies=True),
+}
+
+if __name__ == "__main__":
+    torch.set_num_threads(1)
+    JOBS[sys.argv[1]](sys.argv[2])
