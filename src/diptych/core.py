@@ -165,7 +165,7 @@ class Perturb:
             place = torch.arange(len(sample), device=edges.device) - edges[sample]
             touched, key = touched[sample], at(key[sample], place)
         rows = h[0][:, None] if in_a_row else h
-        noisy = self.noise(rows, key)
+        noisy = self.noise(rows, key).to(h.dtype)
         if self.gradient == "stop":
             noisy = noisy.detach()
         return torch.where(touched.view(-1, *[1] * (rows.ndim - 1)), noisy, rows).view_as(h)
@@ -226,6 +226,21 @@ class Encoded:
         return Encoded(embedding, torch.cat([x.projection for x in parts]))
 
 
+Precision = Literal["auto", "fp32", "bf16"]  # auto takes bf16 where the hardware multiplies it
+
+
+@functools.cache
+def has_bf16(device: str) -> bool:
+    """Whether devices of a type multiply bf16 matrices in hardware; a processor with AMX, or the AVX-512 for it."""
+    if device == "cuda":
+        return torch.cuda.is_bf16_supported()
+    try:
+        flags = Path("/proc/cpuinfo").read_text()
+    except OSError:  # where it cannot be read, no
+        return False
+    return "amx_bf16" in flags or "avx512_bf16" in flags
+
+
 class Encoder(nn.Module, ABC):
     """What ships: samples in, embeddings out. It knows of no view, head, teacher or objective."""
 
@@ -233,6 +248,7 @@ class Encoder(nn.Module, ABC):
     padded: bool = True  # whether a batch is padded to its longest sample
     micro: int = 4096  # tokens of a micro-batch, unless the machine says otherwise
     threads: int | None = None  # of the processor; None is all of them
+    precision: Precision = "fp32"  # of embedding; of training the machine decides
 
     @property
     @abstractmethod
@@ -264,13 +280,14 @@ class Encoder(nn.Module, ABC):
         return any(isinstance(m, nn.Dropout) and m.p > 0 for m in self.modules())
 
     def embed(self, samples: Sequence[Sample]) -> Float[np.ndarray, "b d"]:
-        """Embeddings of samples in their order, without gradients."""
+        """Embeddings of samples in their order, without gradients, in the numbers of `precision`."""
         out = np.empty((len(samples), self.dim), np.float32)
         was_training, device = self.training, next(self.parameters()).device
+        lower = self.precision == "bf16" or (self.precision == "auto" and has_bf16(device.type))
         self.eval()
         try:
-            with torch.inference_mode():
-                for rows in cuts([self.size(s) for s in samples], 4 * self.micro, self.padded):
+            with torch.inference_mode(), torch.autocast(device.type, torch.bfloat16, lower):
+                for rows in cuts([self.size(s) for s in samples], 2 * self.micro, self.padded):
                     batch = self.collate([samples[i] for i in rows])
                     out[rows] = self({k: x.to(device) for k, x in batch.items()}).float().cpu().numpy()
         finally:
@@ -493,7 +510,7 @@ class Machine:
     """Tokens of a micro-batch (what suits the encoder)."""
     graph: int = 131072
     """Tokens of a step up to which it is encoded once."""
-    precision: Literal["auto", "fp32", "bf16"] = "auto"
+    precision: Precision = "auto"
     """Numbers that the network runs in; auto takes bf16 where the hardware multiplies it."""
     workers: int = 1
     """Threads that make views while the model learns."""

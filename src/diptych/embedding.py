@@ -3,7 +3,7 @@
 import hashlib
 import json
 import shutil
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -42,11 +42,24 @@ def parts(
     for number, start in enumerate(range(0, len(documents), PART)):
         path = folder / f"{number:05}.npy"
         if not path.exists():
+            vectors = encoder.encode(documents.texts[start : start + PART])
             with whole(path) as part:
-                np.save(part, encoder.encode(documents.texts[start : start + PART]))
+                write_npy(part, vectors.shape, [vectors])
         made.append(path)
         watch(min(start + PART, len(documents)), len(documents))
     return made
+
+
+def check(out: Path, shard: int = 1_000_000, text: bool = False) -> None:
+    """Raises ValueError for what `embed` cannot write."""
+    if out.suffix not in FORMATS:
+        raise ValueError(f"--out ends in {', '.join(FORMATS)}; got {out}")
+    if out.is_dir():
+        raise ValueError(f"--out names a file, and {out} is a folder")
+    if text and out.suffix == ".npy":
+        raise ValueError(f"a .npy file holds numbers alone; for --text, --out ends in .parquet or .jsonl; got {out}")
+    if shard < 1:
+        raise ValueError(f"--shard is a number of documents, 1 or more; got {shard}")
 
 
 def embed(
@@ -64,12 +77,10 @@ def embed(
     More than `shard` documents go to OUT-00000-of-00003 and so on. An interrupted call goes on where it
     stopped when it is repeated. With `text`, parquet and jsonl hold the texts beside the vectors.
 
-    Raises ValueError for another ending, or if the parts left in `OUT.parts` are of another model or corpus.
+    Raises ValueError as `check` does, or if the parts left in `OUT.parts` are of another model or corpus, and
+    OSError if they cannot be written.
     """
-    if out.suffix not in FORMATS:
-        raise ValueError(f"--out ends in {', '.join(FORMATS)}; got {out}")
-    if shard < 1:
-        raise ValueError(f"--shard is a number of documents, 1 or more; got {shard}")
+    check(out, shard, text)
     scratch = out.with_name(f"{out.name}.parts")
     _same_job(scratch, {"model": fingerprint(model), "corpus": documents.fingerprint})
     made = parts(encoder, documents, scratch, watch)
@@ -87,9 +98,16 @@ def embed(
 
 def _same_job(scratch: Path, job: dict[str, str]) -> None:
     told = scratch / "job.json"
-    if told.exists() and json.loads(told.read_text()) != job:
+    if told.exists() and _read(told) != job:
         raise ValueError(f"{scratch} holds the parts of another model or corpus; remove it, or choose another --out")
     write_json(told, job)
+
+
+def _read(path: Path) -> Any:
+    try:
+        return json.loads(path.read_bytes())
+    except ValueError:
+        return None
 
 
 def _blocks(rows: range, made: Sequence[Path]) -> Iterator[tuple[range, Float[np.ndarray, "n d"]]]:
@@ -105,10 +123,7 @@ def _blocks(rows: range, made: Sequence[Path]) -> Iterator[tuple[range, Float[np
 def _write(path: Path, rows: range, made: Sequence[Path], dim: int, texts: Sequence[str] | None) -> None:
     blocks = _blocks(rows, made)
     if path.suffix == ".npy":
-        table = np.lib.format.open_memmap(path, "w+", np.float32, (len(rows), dim))
-        for place, vectors in blocks:
-            table[place.start - rows.start : place.stop - rows.start] = vectors
-        table.flush()
+        write_npy(path, (len(rows), dim), (vectors for _, vectors in blocks))
     elif path.suffix == ".jsonl":
         with path.open("w") as file:
             for place, vectors in blocks:
@@ -117,6 +132,14 @@ def _write(path: Path, rows: range, made: Sequence[Path], dim: int, texts: Seque
                     file.write(json.dumps(told | ({"text": texts[i]} if texts else {})) + "\n")
     else:
         _write_parquet(path, blocks, dim, texts)
+
+
+def write_npy(path: Path, shape: tuple[int, ...], blocks: Iterable[Float[np.ndarray, "n d"]]) -> None:
+    """Rows of float32, a block at a time; not memory-mapped, where a full disk would end the process."""
+    with path.open("wb") as file:
+        np.lib.format.write_array_header_1_0(file, {"descr": "<f4", "fortran_order": False, "shape": shape})
+        for vectors in blocks:
+            file.write(np.ascontiguousarray(vectors, "<f4").data)
 
 
 def _write_parquet(

@@ -1,10 +1,14 @@
 """From a recipe to a finished run: train it, judge it, write it up."""
 
 import dataclasses
+import inspect
 import json
 import os
+import re
+import sys
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from shlex import quote
 from typing import Any
 
 import numpy as np
@@ -13,13 +17,15 @@ from diptych import encoders, runs
 from diptych.core import Call, Encoder, Machine, Recipe, View
 from diptych.data.documents import Documents
 from diptych.data.pairs import crop_pairs
+from diptych.embedding import write_npy
+from diptych.evaluate.split import thinned
 from diptych.evaluate.suite import Judgement, judge
 from diptych.evaluate.tfidf import TfIdf
 from diptych.instruments.geometry import Geometry
 from diptych.report import page
 from diptych.report.markdown import model_card
 from diptych.report.written import card, evidence, public
-from diptych.runs import Run, whole
+from diptych.runs import REPLACED, Run, whole, writing
 from diptych.train import precision, state
 from diptych.train.loop import Watch, train
 
@@ -55,9 +61,23 @@ def fit(
     by a signal (`resume` goes on), DivergedError when the loss is no number, ValueError when the two
     views of a sample are identical.
     """
-    call = recipe.call or Call("made by hand", {})
-    run = runs.begin(Path(out), call, _facts(recipe, machine), dataclasses.asdict(machine), force)
+    run = begin(recipe, out, machine, force=force)
     return _carry_out(recipe, run, machine, (beside or {}) if judged else None, watch, say)
+
+
+def begin(
+    recipe: Recipe,
+    out: str | Path,
+    machine: Machine = Machine(),  # noqa: B008
+    *,
+    force: bool = False,
+) -> Run:
+    """Makes a run's folder with its `run.toml`: from there on `resume` finishes it.
+
+    Raises FileExistsError if `out` holds something (`force` replaces a run).
+    """
+    call = recipe.call or Call("made by hand", {})
+    return runs.begin(Path(out), call, _facts(recipe, machine), dataclasses.asdict(machine), force)
 
 
 def _facts(recipe: Recipe, machine: Machine) -> dict[str, Any]:
@@ -71,12 +91,21 @@ def _facts(recipe: Recipe, machine: Machine) -> dict[str, Any]:
         "objective": type(recipe.objective).__name__,
         "settings": _settings(recipe),
         "paper": recipe.objective.paper,
+        "source": _source(recipe.call) if recipe.call else "",
         "documents": len(recipe.data),
         "parameters": sum(p.numel() for p in recipe.model.encoder.parameters()),
         "ran_on": f"{os.cpu_count()} cores, {where.type}, {numbers}",
         "notes": list(recipe.notes),
         "views": [_told(view) for view in recipe.views],
     }
+
+
+def _source(call: Call) -> str:
+    """What the docstring of a recipe names as its source."""
+    module, _, name = call.function.partition(":")
+    told = inspect.getdoc(getattr(sys.modules.get(module), name, None)) or ""
+    found = re.search(r"^Source: (.+?)\.?(?=\n\n|\Z)", told, re.DOTALL | re.MULTILINE)
+    return " ".join(found[1].split()) if found else ""
 
 
 def _settings(recipe: Recipe) -> dict[str, Any]:
@@ -102,10 +131,11 @@ def resume(recipe: Recipe, out: str | Path, *, watch: Watch = _unwatched, say: C
     """
     run = Run(Path(out))
     told = run.call
-    if told["fingerprint"] != recipe.data.fingerprint:
+    if told.get("fingerprint") != recipe.data.fingerprint:
         raise ValueError(
             f"the data of {run.folder} have changed since it began; start a new run from its weights: "
-            f"--init {run.start}, or from its call: `diptych train {run.folder / 'run.toml'} --out NEW`"
+            f"--init {quote(str(run.start))}, or from its call: `diptych train {quote(str(run.folder / 'run.toml'))} "
+            "--out NEW`"
         )
     machine = Machine(**told.get("machine", {}))
     facts = _facts(recipe, machine)
@@ -113,7 +143,7 @@ def resume(recipe: Recipe, out: str | Path, *, watch: Watch = _unwatched, say: C
     if differing:
         raise ValueError(
             f"{run.folder} was begun with other {', '.join(differing)} than its run.toml makes now; "
-            f"start a new run from its weights: --init {run.start}"
+            f"start a new run from its weights: --init {quote(str(run.start))}"
         )
     return _carry_out(recipe, run, machine, {}, watch, say)
 
@@ -127,14 +157,18 @@ def _carry_out(
     say: Callable[..., None],
 ) -> Run:
     runs.sweep(run)
+    if (run.folder / REPLACED).is_dir():
+        say(f"the earlier run is kept in {run.folder / REPLACED} until this one has a model")
     if not run.start.is_dir():
         with whole(run.start) as part:
             recipe.model.encoder.save(part)
     if not run.learned:
-        train(recipe, run.folder, machine, [Geometry()], watch)
+        with writing(run.folder):
+            train(recipe, run.folder, machine, [Geometry()], watch)
         with whole(run.model) as part:
             recipe.model.encoder.save(part)
         state.keep(run.folder / "checkpoints", 1)
+    runs.settle(run)
     if beside is not None and not run.finished and recipe.documents is not None:
         say("judging ...")
         say(*write_up(run, recipe.documents, beside))
@@ -159,8 +193,9 @@ def _gather(folder: Path, documents: Documents, encoder: Encoder, start: Encoder
     chosen = np.random.default_rng(0).permutation(len(documents))[:SHOWN]
     documents = documents.select(np.sort(chosen).tolist())
     folder.mkdir()
-    np.save(folder / "after.npy", encoder.encode(documents.texts))
-    np.save(folder / "before.npy", start.encode(documents.texts))
+    for name, each in (("after.npy", encoder), ("before.npy", start)):
+        vectors = each.encode(documents.texts)
+        write_npy(folder / name, vectors.shape, [vectors])
     labels = documents.labels or [None] * len(documents)
     lines = [{"text": text[:400], "label": label} for text, label in zip(documents.texts, labels, strict=True)]
     (folder / "documents.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
@@ -176,13 +211,13 @@ def examine(
 ) -> Judgement:
     """Scores of an encoder, of what it started from, and of TF-IDF, on the same documents and crops.
 
-    Of a corpus of more than MOST documents, a random part of that size is judged.
+    Of a corpus of more than MOST documents, a random part of that size is judged, labelled ones first.
     """
     note = []
     if len(documents) > MOST:
-        chosen = np.sort(np.random.default_rng(seed).choice(len(documents), MOST, replace=False))
-        note = [f"Judged on {MOST:,} of {len(documents):,} documents, drawn at random."]
-        documents = documents.select(chosen.tolist())
+        first = ", labelled ones first" if documents.labels else ""
+        note = [f"Judged on {MOST:,} of {len(documents):,} documents, drawn at random{first}."]
+        documents = documents.select(thinned(len(documents), documents.labels, MOST, seed))
     named = {"model": encoder, **(beside or {}), "untrained": start}
     rows = {name: each.encode if each else None for name, each in named.items()}
     judgement = judge({**rows, "tfidf": TfIdf()}, documents, crop_pairs(documents.texts, seed=seed), only, seed)

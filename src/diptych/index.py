@@ -33,12 +33,15 @@ class Index:
         return Index(encoder, embedding.parts(encoder, documents, folder, watch), len(documents))
 
     def nearest(self, query: str, k: int) -> tuple[Int[np.ndarray, " k"], Float[np.ndarray, " k"]]:
-        """The numbers of the k nearest documents and their cosines, nearest first; ties by number."""
+        """The numbers of the k nearest documents and their cosines, nearest first; of equals, the lowest numbers.
+
+        Cosines are equal if six decimals are: the last digits of a product depend on the row's place.
+        """
         vector = self.encoder.encode([query])[0]
-        cosines = np.concatenate([_cosines(np.load(part, mmap_mode="r"), vector) for part in self.parts])
+        cosines = np.concatenate([_cosines(np.load(part, mmap_mode="r"), vector) for part in self.parts]).round(6)
         k = min(k, len(cosines))
-        best = np.argpartition(-cosines, k - 1)[:k]
-        best = best[np.lexsort((best, -cosines[best]))]
+        near = np.flatnonzero(cosines >= np.partition(cosines, -k)[-k])
+        best = near[np.lexsort((near, -cosines[near]))][:k]
         return best, cosines[best]
 
 

@@ -8,10 +8,13 @@ model/          what it learned, as a sentence-transformers folder
 scores.json     how good that is, beside the start and TF-IDF
 evidence/       some documents, and their embeddings before and after
 report.html     all of it, as a page
+replaced/       the run that this one takes the place of, until it has a model
 """
 
+import errno
 import json
 import os
+import re
 import shutil
 import subprocess
 import tempfile
@@ -21,11 +24,14 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
+from shlex import quote
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from diptych.core import Call
 
+REPLACED = "replaced"
+FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)  # what a full disk says
 VERSIONED = ("diptych", "torch", "transformers", "tokenizers", "numpy", "scikit-learn", "sentencex")
 
 
@@ -72,19 +78,46 @@ class Run:
 
     @property
     def metrics(self) -> list[dict[str, Any]]:
+        """The lines of `metrics.jsonl`. Raises DataError for one that is damaged."""
         path = self.folder / "metrics.jsonl"
-        return [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []
+        lines = path.read_bytes().splitlines() if path.exists() else []
+        return [_object(f"{path}, line {number},", line) for number, line in enumerate(lines, 1)]
 
     @property
     def scores(self) -> dict[str, Any] | None:
+        """What `scores.json` says. Raises DataError if it is damaged."""
         path = self.folder / "scores.json"
-        return json.loads(path.read_text()) if path.exists() else None
+        return _scores(path, _object(str(path), path.read_bytes())) if path.exists() else None
+
+
+def _object(where: str, text: bytes) -> dict[str, Any]:
+    from diptych.core import DataError
+
+    try:
+        found = json.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise DataError(f"{where} is damaged, it is no JSON: {error}") from error
+    if not isinstance(found, dict):
+        raise DataError(f"{where} is damaged: a JSON object is due, like {{...}}")
+    return found
+
+
+def _scores(path: Path, found: dict[str, Any]) -> dict[str, Any]:
+    from diptych.core import DataError
+
+    for name in ("scores", "errors", "paired"):
+        table = found.get(name, {})
+        if not isinstance(table, dict) or not all(row is None or isinstance(row, dict) for row in table.values()):
+            raise DataError(f"{path} is damaged: {name!r} is no table of rows and metrics")
+    return found
 
 
 def read_call(path: Path) -> dict[str, Any]:
-    """A `run.toml`. Raises ValueError saying what is wrong with it."""
-    if not path.is_file():
+    """A `run.toml`. Raises FileNotFoundError, or ValueError saying what is wrong with it."""
+    if path.name == "run.toml" and path.parent.is_dir() and not path.exists():
         raise ValueError(f"{path.parent} is no run: it holds no run.toml (`diptych train` makes runs)")
+    if not path.is_file():
+        raise FileNotFoundError(f"there is no file {path}")
     try:
         call = tomllib.loads(path.read_text())
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
@@ -107,21 +140,21 @@ def check_free(folder: Path, force: bool = False) -> None:
         if not (folder / "run.toml").is_file():
             raise FileExistsError(f"{folder} is no run, so nothing in it is touched; choose another --out")
         if not force:
-            remedy = "" if run.finished else f"; `diptych train --resume {folder}` finishes it"
+            remedy = "" if run.finished else f"; `diptych train --resume {quote(str(folder))}` finishes it"
             raise FileExistsError(f"{folder} holds a run already; --force replaces it{remedy}")
 
 
 def begin(folder: Path, call: "Call", facts: Mapping[str, Any], machine: Mapping[str, Any], force: bool = False) -> Run:
     """Makes a run folder with its `run.toml`, in place of an earlier run if `force`.
 
-    `facts` are what the call came to: the data's fingerprint, the view rows, the objective.
-    Raises FileExistsError as `check_free` does.
+    `facts` are what the call came to: the data's fingerprint, the view rows, the objective. An earlier
+    run that has more than that is kept in `replaced/` until `settle`. Killed at any moment, this leaves the
+    earlier run or the new one, at worst in a folder beside, NAME.*.new.
+    Raises FileExistsError as `check_free` does, OSError if the folder cannot be written.
     """
     import tomli_w
 
     check_free(folder, force)
-    if folder.exists():
-        shutil.rmtree(folder)
     told = {k: _plain(k, x) for k, x in call.arguments.items() if x is not None}
     written = {
         "recipe": call.function,
@@ -131,10 +164,33 @@ def begin(folder: Path, call: "Call", facts: Mapping[str, Any], machine: Mapping
         "machine": {k: x for k, x in machine.items() if x is not None},
         "versions": {name: found for name in VERSIONED if (found := _version(name))},
     }
-    folder.mkdir(parents=True, exist_ok=True)
-    with whole(folder / "run.toml") as part:
-        part.write_text(tomli_w.dumps(written))
+    text = tomli_w.dumps(written)
+    if folder.exists() and {path.name for path in folder.iterdir()} - {"run.toml", REPLACED}:
+        _replace(folder.resolve(), text)
+    else:
+        _write(folder / "run.toml", text)
     return Run(folder)
+
+
+def _replace(place: Path, text: str) -> None:
+    """A new run takes the place of another, and holds it."""
+    new = place.with_name(f"{place.name}.{os.getpid()}.new")
+    held = new / REPLACED
+    try:
+        _write(new / "run.toml", text)
+        with writing(place):
+            os.replace(place, held)
+            os.replace(new, place)
+    except BaseException:
+        if held.is_dir():
+            os.replace(held, place)
+        shutil.rmtree(new, ignore_errors=True)
+        raise
+
+
+def settle(run: Run) -> None:
+    """Removes the run that this one took the place of."""
+    shutil.rmtree(run.folder / REPLACED, ignore_errors=True)
 
 
 def _plain(name: str, x: Any) -> Any:
@@ -166,17 +222,41 @@ def _commit() -> str | None:
 
 @contextmanager
 def whole(path: Path) -> Iterator[Path]:
-    """A place to write a file or a folder that appears under `path` only when it is complete."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    scratch = Path(tempfile.mkdtemp(prefix=f".{path.name}.", dir=path.parent))
+    """A place to write a file or a folder that appears under `path` only when it is complete.
+
+    Raises OSError as `writing` does.
+    """
+    with writing(path):
+        if not path.parent.exists():
+            path.parent.mkdir(parents=True, exist_ok=True)
+        scratch = Path(tempfile.mkdtemp(prefix=f".{path.name}.", dir=path.parent))
     try:
         part = scratch / path.name
-        yield part
-        if part.is_dir() and path.exists():
-            shutil.rmtree(path)
-        os.replace(part, path)
+        with writing(path):
+            yield part
+            if part.is_dir() and path.exists():
+                os.replace(path, scratch / ".earlier")
+            os.replace(part, path)
     finally:
         shutil.rmtree(scratch, ignore_errors=True)
+
+
+@contextmanager
+def writing(path: Path) -> Iterator[None]:
+    """Lets an error of the disk name `path` and say what to do; one that names a file elsewhere is left as it is.
+
+    A full disk is told without its place, by an OSError or, from safetensors and tokenizers, any Exception.
+    """
+    try:
+        yield
+    except Exception as error:
+        told = None if isinstance(error, ValueError) else re.search(r"\(os error (\d+)\)", str(error))
+        number, named = getattr(error, "errno", None) or (told and int(told[1])), getattr(error, "filename", None)
+        here = named and (path.is_relative_to(str(named)) or f".{path.name}." in str(named))
+        if number is None or not (here if named else told or number in FULL):
+            raise
+        remedy = "free space there, or choose another place" if number in FULL else "choose another place"
+        raise OSError(number, f"cannot be written ({os.strerror(number)}); {remedy}", str(path)) from error
 
 
 def sweep(run: Run) -> None:
@@ -186,17 +266,23 @@ def sweep(run: Run) -> None:
 
 
 def write_json(path: Path, value: Any) -> None:
+    _write(path, json.dumps(value, indent=1, allow_nan=False) + "\n")
+
+
+def _write(path: Path, text: str) -> None:
     with whole(path) as part:
-        part.write_text(json.dumps(value, indent=1, allow_nan=False) + "\n")
+        part.write_text(text)
 
 
 def find(paths: Sequence[Path]) -> list[Run]:
     """The runs at the given paths; a folder of runs (`seed-0`, `seed-1`, ...) stands for all of them.
 
-    Raises ValueError for a path where there is none.
+    Raises FileNotFoundError for a path that is not there, ValueError for one where there is no run.
     """
     runs: list[Run] = []
     for path in paths:
+        if not path.exists():
+            raise FileNotFoundError(f"there is no run {path}")
         found = [path] if (path / "run.toml").is_file() else sorted(p.parent for p in path.glob("*/run.toml"))
         if not found:
             raise ValueError(f"{path} is no run and holds none: no run.toml in it or one level below")

@@ -1,4 +1,5 @@
 import json
+import shlex
 
 import pytest
 
@@ -34,10 +35,13 @@ def test_the_demo_judges_four_rows_and_tells_them_as_json(diptych, docstrings, t
 
 
 def test_the_demo_says_who_won_and_how_to_go_on(diptych, docstrings, tmp_path):
-    code, out, err = diptych("demo", "--out", tmp_path / "demo")
+    code, out, err = diptych("demo", "--out", tmp_path / "my 'demo'; $x")
     assert code == 0, err
     assert "beat" in out
-    assert f"diptych search {tmp_path / 'demo' / 'crop'} docstrings" in out
+    (command,) = [line.removeprefix("search  ") for line in out.splitlines() if line.startswith("search  ")]
+    program, *tokens = shlex.split(command)
+    assert program == "diptych"
+    assert diptych(*tokens)[0] == 0
 
 
 def test_the_demo_admits_that_tfidf_won():

@@ -8,7 +8,6 @@ import sys
 import time
 
 import pytest
-from safetensors import safe_open
 
 from diptych.train.loop import WALL_CLOCK
 
@@ -32,13 +31,11 @@ def finish(*tokens):
 
 
 def left(run):
-    """What a run leaves, as bytes; of metrics and checkpoint all but the wall clock."""
+    """What a run leaves: the bytes of every file of its start, model and checkpoints, and its metrics but the clock."""
     lines = [json.loads(line) for line in (run / "metrics.jsonl").read_text().splitlines()]
     metrics = [{k: x for k, x in line.items() if k not in WALL_CLOCK} for line in lines]
-    (checkpoint,) = (run / "checkpoints").iterdir()
-    with safe_open(checkpoint, "pt") as file:
-        state = {k: file.get_tensor(k).numpy().tobytes() for k in file.keys()}  # noqa: SIM118
-    return (run / "model" / "model.safetensors").read_bytes(), metrics, state
+    files = [path for part in ("start", "model", "checkpoints") for path in sorted((run / part).rglob("*"))]
+    return metrics, {str(path.relative_to(run)): path.read_bytes() for path in files if path.is_file()}
 
 
 def lines(run):
@@ -50,18 +47,37 @@ def lines(run):
 @pytest.mark.parametrize("encoder", ENCODERS)
 def test_killed_and_resumed_is_the_same_as_never_killed(corpus, tmp_path, encoder):
     call = ("crop", "--corpus", corpus, "--checkpoint", 0, *ENCODERS[encoder])
-    finish(*call, "--out", tmp_path / "whole")
-    process = start(*call, "--out", tmp_path / "killed")
+    finish(*call, "--out", tmp_path / "whole" / "run")
+    process = start(*call, "--out", tmp_path / "killed" / "run")
     for seen in (3, 11):
-        while process.poll() is None and lines(tmp_path / "killed") < seen:
-            time.sleep(0.002)
-        assert process.poll() is None, "it ended before it could be killed"
-        process.send_signal(signal.SIGKILL)
-        process.communicate()
-        process = start("--resume", tmp_path / "killed")
+        halt(process, tmp_path / "killed" / "run", seen, signal.SIGKILL)
+        process = start("--resume", tmp_path / "killed" / "run")
     _, err = process.communicate()
     assert process.returncode == 0, err
-    assert left(tmp_path / "killed") == left(tmp_path / "whole")
+    assert left(tmp_path / "killed" / "run") == left(tmp_path / "whole" / "run")
+
+
+def halt(process, run, seen, number):
+    """Sends a signal once the run has logged that many lines; returns what it said."""
+    while process.poll() is None and lines(run) < seen:
+        time.sleep(0.002)
+    assert process.poll() is None, "it ended before it could be stopped"
+    process.send_signal(number)
+    return process.communicate()[1]
+
+
+@pytest.mark.slow
+def test_seeds_that_were_killed_are_all_finished_by_one_resume(corpus, tmp_path):
+    call = ("crop", "--corpus", corpus, "--seeds", "0,1,2", *ENCODERS["static"])
+    finish(*call, "--out", tmp_path / "whole")
+    halt(start(*call, "--out", tmp_path / "killed"), tmp_path / "killed" / "seed-1", 2, signal.SIGKILL)
+    assert [path.name for path in (tmp_path / "killed" / "seed-2").iterdir()] == ["run.toml"]
+    stopped = halt(start("--resume", tmp_path / "killed"), tmp_path / "killed" / "seed-1", 4, signal.SIGINT)
+    assert f"`diptych train --resume {tmp_path / 'killed'}` goes on" in stopped
+    finish("--resume", tmp_path / "killed")
+    for seed in ("seed-0", "seed-1", "seed-2"):
+        assert left(tmp_path / "killed" / seed) == left(tmp_path / "whole" / seed)
+        assert (tmp_path / "killed" / seed / "report.html").is_file()
 
 
 @pytest.mark.slow

@@ -1,4 +1,6 @@
 import json
+import os
+import signal
 import tomllib
 
 import numpy as np
@@ -73,6 +75,62 @@ def test_a_finished_run_is_kept_unless_forced(diptych, corpus, run):
     assert weights(run) != before
 
 
+@pytest.mark.parametrize(
+    "wrong", [("--lr", -1), ("--epochs", 1), ("--encoder", "no/such/place"), ("--device", "cuda:7")]
+)
+def test_force_with_a_call_that_is_wrong_leaves_the_earlier_run(diptych, corpus, run, wrong):
+    before = {path: path.read_bytes() for path in run.rglob("*") if path.is_file()}
+    code, _, err = diptych("train", "crop", "--corpus", corpus, "--out", run, *SMALL, "--force", *wrong)
+    assert code == 2, err
+    assert {path: path.read_bytes() for path in run.rglob("*") if path.is_file()} == before
+
+
+def test_the_run_that_is_replaced_stays_until_the_new_one_has_a_model(diptych, corpus, run, monkeypatch):
+    before = weights(run)
+
+    def stop(metrics):
+        if metrics["step"] == 5:
+            os.kill(os.getpid(), signal.SIGINT)
+
+    monkeypatch.setattr("diptych.cli.train.Live", lambda name: stop)
+    code, _, err = diptych("train", "crop", "--corpus", corpus, "--out", run, "--seed", 5, *SMALL, "--force")
+    assert code == 130
+    assert f"`diptych train --resume {run}` goes on" in err
+    assert f"kept in {run / 'replaced'}" in err
+    assert weights(run / "replaced") == before
+    monkeypatch.undo()
+    assert diptych("train", "--resume", run)[0] == 0
+    assert weights(run) != before
+    assert not (run / "replaced").exists()
+
+
+def test_files_have_the_mode_that_the_umask_gives(diptych, corpus, tmp_path):
+    before = os.umask(0o027)
+    try:
+        diptych("train", "crop", "--corpus", corpus, "--out", tmp_path / "run", *SMALL)
+    finally:
+        os.umask(before)
+    modes = {path.suffix: oct(path.stat().st_mode & 0o777) for path in (tmp_path / "run").rglob("*") if path.is_file()}
+    assert ".safetensors" in modes
+    assert set(modes.values()) == {"0o640"}
+
+
+def test_what_is_understood_of_a_corpus_is_said_before_the_long_work(diptych, corpus, tmp_path, monkeypatch, capsys):
+    def slow(*args, **kwargs):
+        seen.append(capsys.readouterr().err)
+        raise KeyboardInterrupt
+
+    seen = []
+    monkeypatch.setattr("diptych.data.vocabulary.train", slow)
+    code, _, err = diptych("train", "crop", "--corpus", corpus, "--out", tmp_path / "run", *SMALL)
+    assert code == 130
+    assert "48 documents from docs.jsonl: text in column 'text', labels in 'label'" in seen[0]
+    assert "--resume" not in err
+    monkeypatch.undo()
+    _, _, err = diptych("train", "crop", "--corpus", corpus, "--out", tmp_path / "run", *SMALL)
+    assert err.count("48 documents") == 1
+
+
 def test_force_removes_nothing_that_is_no_run(diptych, corpus, tmp_path):
     (tmp_path / "mine").mkdir()
     (tmp_path / "mine" / "thesis.txt").write_text("years of work")
@@ -106,6 +164,15 @@ def test_a_run_whose_data_changed_is_not_resumed(diptych, corpus, run):
     code, _, err = diptych("train", "--resume", run)
     assert code == 2
     assert "have changed" in err
+
+
+@pytest.mark.parametrize(("recipe", "papers"), [("crop", ["2508.03453"]), ("dropout", ["2104.08821", "2508.03453"])])
+def test_a_run_names_the_papers_of_its_recipe_and_of_its_objective(diptych, corpus, tmp_path, recipe, papers):
+    code, _, err = diptych("train", recipe, "--corpus", corpus, "--out", tmp_path / "run", *SMALL)
+    assert code == 0, err
+    for name in ("run.toml", "report.html", "model/README.md"):
+        told = (tmp_path / "run" / name).read_text()
+        assert all(f"arXiv:{paper}" in told for paper in [*papers, "1807.03748"])
 
 
 def test_a_recipe_of_ones_own_is_an_import_path(diptych, corpus, tmp_path):

@@ -125,17 +125,68 @@ def test_search_a_second_time_embeds_nothing(diptych, run, corpus, monkeypatch):
         (("search", "{run}", "missing.jsonl", "x"), 2, "missing.jsonl"),
         (("search", "nowhere", "{corpus}", "x"), 2, "nowhere"),
         (("embed", "{run}", "{corpus}", "--out", "v.txt"), 2, ".npy, .parquet, .jsonl"),
+        (("embed", "{run}", "{corpus}", "--out", "v.npy", "--text"), 2, "holds numbers alone"),
+        (("embed", "{run}", "{corpus}", "--out", "{here}.npy"), 2, "is a folder"),
         (("evaluate", "{corpus}", "--corpus", "{corpus}"), 2, "docs.jsonl"),
         (("compare", "{here}"), 2, "run.toml"),
         (("compare", "{run}", "--baseline", "nothing"), 2, "nothing"),
+        (("compare", "{run}", "--out", "{here}"), 2, "--out {here}/compare.html"),
+        (("compare", "{run}", "--out", "thesis.txt"), 2, "ends in .html; got thesis.txt"),
+        (("compare", "{run}", "nowhere"), 2, "there is no run nowhere"),
         (("trian",), 2, "train"),
         (("train",), 2, "crop"),
-        (("train", "--resume", "nowhere"), 2, "nowhere"),
+        (("train", "--resume", "nowhere"), 2, "there is no run nowhere"),
+        (("train", "--resume", "{run}", "--lr", 3, "--steps=9"), 2, "leave --lr, --steps out"),
+        (("train", "--resume={run}", "--out", "x", "--force"), 2, "leave --out, --force out"),
+        (("train", "crop", "--resume", "{run}"), 2, "leave crop out"),
+        (("train", "crop", "--corpus", "{corpus}", "--out", "{run}", "--seeds", "0,1"), 2, "makes a folder of runs"),
+        (("train", "{run}/run.toml", "--out", "x", "--lr", 3), 2, "leave --lr out"),
+        (("train", "missing/train.toml", "--out", "x"), 2, "there is no file missing/train.toml"),
+        (("train", "missing/run.toml", "--out", "x"), 2, "there is no file missing/run.toml"),
+        (("train", "{here}/run.toml", "--out", "x"), 2, "{here} is no run"),
     ],
 )
 def test_a_call_that_cannot_be_meant_says_why(diptych, run, corpus, tmp_path, tokens, code, words):
     (tmp_path / "empty").mkdir()
+    (tmp_path / "empty.npy").mkdir()
     names = {"run": run, "corpus": corpus, "here": tmp_path / "empty"}
     found, out, err = diptych(*(str(token).format(**names) for token in tokens))
     assert (found, out) == (code, "")
-    assert words in err
+    assert words.format(**names) in err
+    assert not (tmp_path / "x").exists()
+
+
+def test_compare_makes_the_folder_of_its_page(diptych, run, tmp_path):
+    code, _, err = diptych("compare", run, "--out", tmp_path / "new" / "pages" / "c.html")
+    assert code == 0, err
+    assert [path.name for path in (tmp_path / "new" / "pages").iterdir()] == ["c.html"]
+
+
+def test_a_query_that_is_no_unicode_is_answered(diptych, run, corpus):
+    code, out, err = diptych("search", run, corpus, "tide\udcff", "\ud800", "--json")
+    assert code == 0, err
+    assert [answer["query"] for answer in json.loads(out)["answers"]] == ["tide\ufffd", "\ufffd"]
+    assert diptych("search", run, corpus, "\udcff")[0] == 0
+
+
+@pytest.mark.parametrize("content", [b'{"cut', b"[1]", b"\xff\x00"])
+@pytest.mark.parametrize(
+    ("name", "command"),
+    [
+        ("scores.json", ("compare", "{run}")),
+        ("metrics.jsonl", ("compare", "{run}")),
+        ("scores.json", ("train", "--resume", "{run}")),
+        ("run.toml", ("compare", "{run}")),
+        ("model/tokenizer.json", ("search", "{run}", "{corpus}", "x")),
+        ("model/modules.json", ("embed", "{run}", "{corpus}", "--out", "v.npy")),
+        ("model/model.safetensors", ("evaluate", "{run}", "--corpus", "{corpus}")),
+        ("start/tokenizer.json", ("evaluate", "{run}", "--corpus", "{corpus}")),
+    ],
+)
+def test_a_damaged_file_of_a_run_is_named(diptych, run, corpus, name, command, content):
+    (run / name).write_bytes(content)
+    found, out, err = diptych(*(token.format(run=run, corpus=corpus) for token in command))
+    assert (found in (1, 2), out) == (True, ""), err
+    assert str(run / Path(name).parent) in err
+    assert name in err or content == b"[1]"
+    assert "fault of diptych" not in err

@@ -8,6 +8,14 @@ sys.path.insert(0, str(Path(__file__).parent))  # for `networks`
 
 from networks import FAMILIES, TEXTS, trained
 
+from diptych.encoders.transformer import Transformer
+
+
+@pytest.fixture(autouse=True)
+def exact(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Embeddings in fp32 here, also on processors that have bf16."""
+    monkeypatch.setattr(Transformer, "precision", "fp32")
+
 
 @pytest.fixture(scope="session")
 def texts() -> list[str]:

@@ -118,6 +118,9 @@ def test_a_missing_tokenizer_is_refused(tmp_path):
     with pytest.raises(FileNotFoundError, match=r"no tokenizer: none of tokenizer\.json"):
         encoders.load(tmp_path)
     (tmp_path / "tokenizer.json").write_text("{")
+    with pytest.raises(ValueError, match=r"tokenizer\.json is not valid JSON"):
+        encoders.load(tmp_path)
+    (tmp_path / "tokenizer.json").write_text("{}")
     with pytest.raises(ValueError, match="cannot read the tokenizer"):
         encoders.load(tmp_path)
 

@@ -158,9 +158,19 @@ def test_the_error_of_alignment_is_that_of_a_mean():
     assert np.mean([s.error for s in scores]) == pytest.approx(np.std([s.value for s in scores]), rel=0.1)
 
 
-def test_the_error_of_an_accuracy_is_binomial():
-    score = accuracy(np.arange(100) < 58)
-    assert (score.value, score.error) == (0.58, pytest.approx((0.58 * 0.42 / 100) ** 0.5))
+@pytest.mark.parametrize("right", [0, 1, 58, 100])
+def test_the_error_of_an_accuracy_is_that_of_the_wilson_interval(right):
+    from scipy.stats import binomtest
+
+    score = accuracy(np.arange(100) < right)
+    low, high = binomtest(right, 100).proportion_ci(method="wilson")
+    assert score.value == right / 100
+    assert score.error == pytest.approx((high - low) / 2 / 1.96, rel=1e-4)
+    assert score.error > 0.009
+
+
+def test_the_error_of_an_accuracy_on_many_items_is_the_usual_one():
+    assert accuracy(np.arange(10**6) < 580_000).error == pytest.approx((0.58 * 0.42) ** 0.5 / 1000, rel=1e-5)
 
 
 def test_a_paired_difference_knows_on_which_items_two_rows_differ():

@@ -16,7 +16,7 @@ def test_the_card_holds_scores_usage_and_provenance():
     told = model_card(card())
     assert "| this model | 0.781 ± 0.009 | 0.914 | −3.412 |" in told
     assert 'SentenceTransformer("model")' in told
-    for words in ("recipe: diptych.recipes.crop:crop", "arXiv:2508.03453", "74064f4", "9d3f1c"):
+    for words in ("recipe: diptych.recipes.crop:crop", "arXiv:2508.03453", "arXiv:1807.03748", "74064f4", "9d3f1c"):
         assert words in told
 
 

@@ -61,6 +61,14 @@ def test_the_page_holds_what_was_called_what_it_cost_and_where_it_comes_from(who
         assert words in seen
 
 
+def test_the_page_names_the_paper_of_the_recipe_and_that_of_the_objective(whole):
+    seen = Seen(whole)
+    assert "crop after Some, Body & Else, arXiv:2508.03453" in seen
+    assert "InfoNCE(temperature=0.05) after arXiv:1807.03748" in seen
+    links = {a["href"] for tag, a in seen.elements if tag == "a" and "href" in a}
+    assert links >= {"https://arxiv.org/abs/2508.03453", "https://arxiv.org/abs/1807.03748"}
+
+
 def test_the_page_loads_nothing_from_elsewhere(whole):
     both = whole + page.comparison(Comparison("two", [card(), card(lr=0.1)]))
     loads = [
@@ -86,6 +94,7 @@ def test_hostile_text_stays_text():
         views=[{"role": HOSTILE, "transform": HOSTILE}],
         objective=HOSTILE,
         paper=f"arXiv:2508.03453 {HOSTILE}",
+        source=f"{HOSTILE} arXiv:2508.03453",
         cost=Cost(machine=HOSTILE),
         versions={HOSTILE: HOSTILE},
         commit=HOSTILE,

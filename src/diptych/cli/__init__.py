@@ -1,9 +1,11 @@
 """The command line. Each command lives in a file of its own and is imported when it is called."""
 
+import io
 import os
 import signal
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 
 from cyclopts import App, CycloptsError
 
@@ -27,6 +29,8 @@ for name, purpose in {
 def main() -> None:
     """The `diptych` command. Exit code 0: done; 1: it failed; 2: the call must change; 130: stopped."""
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # what Ctrl-C does
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")  # a path may be no Unicode, a terminal may know little of it
     sys.exit(run(sys.argv[1:]))
 
 
@@ -50,18 +54,23 @@ def run(tokens: Sequence[str]) -> int:
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
-    except Exception as error:
-        if os.environ.get("DIPTYCH_DEBUG"):
+    except BaseException as error:
+        panic = type(error).__name__ == "PanicException"  # of a library in Rust; it is no Exception
+        if not (panic or isinstance(error, Exception)) or os.environ.get("DIPTYCH_DEBUG"):
             raise
         return _report(error)
 
 
-def _report(error: Exception) -> int:
+def _report(error: BaseException) -> int:
     from diptych.core import DataError
+    from diptych.data import cache
     from diptych.train.loop import DivergedError
 
     if isinstance(error, OSError) and error.strerror and error.filename:
-        return _say(f"{error.filename}: {error.strerror}", 2 if isinstance(error, FileNotFoundError) else 1)
+        code = 2 if isinstance(error, FileNotFoundError) else 1
+        cached = Path(str(error.filename)).is_relative_to(cache.folder()) and "DIPTYCH_CACHE" not in error.strerror
+        hint = "that is in the cache; DIPTYCH_CACHE names another folder for it" if cached else ""
+        return _say(f"{error.filename}: {error.strerror}", code, hint)
     if isinstance(error, (DataError, OSError, ImportError, DivergedError)):
         usage = isinstance(error, (FileNotFoundError, FileExistsError, NotADirectoryError, ConnectionError))
         return _say(str(error), 2 if usage else 1)

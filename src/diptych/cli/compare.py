@@ -34,10 +34,14 @@ def compare(
     baseline
         The group that the others are compared with; the first, if not given.
     out
-        Where the page goes.
+        Where the page goes: a file ending in .html. Its folder is made; a page that is there is replaced.
     json
         Print one JSON object on stdout, and nothing else there.
     """
+    if out.is_dir():
+        raise ValueError(f"--out is the page's own name, and {out} is a folder; perhaps --out {out / 'compare.html'}")
+    if out.suffix != ".html":
+        raise ValueError(f"--out is a page, so its name ends in .html; got {out}")
     cards = [card(found) for found in runs.find([run, *more])]
     page.write(out, page.comparison(Comparison("Comparison", cards, baseline)))
     groups = grouped(cards)

@@ -1,6 +1,7 @@
 """`diptych demo`: the whole thing on what every machine has."""
 
 import json as jsonlib
+import shlex
 import time
 from collections.abc import Mapping
 from pathlib import Path
@@ -71,7 +72,7 @@ def demo(*, out: Path = Path("runs/demo"), seed: int = 0, json: bool = False) ->
     print(f"\n{_verdict(scores)}")
     for query in QUERIES:
         print(f"\n{query}\n\n{shown(found(index, documents, query, 3))}")
-    print(f'\nreport  {run.report}\nsearch  diptych search {run.folder} {NAME} "{QUERIES[0]}"')
+    print(f"\nreport  {run.report}\nsearch  {shlex.join(['diptych', 'search', str(run.folder), NAME, QUERIES[0]])}")
 
 
 def _verdict(scores: Mapping[str, Mapping[str, float]]) -> str:

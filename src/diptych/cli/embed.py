@@ -8,7 +8,7 @@ from cyclopts import App
 from diptych import encoders
 from diptych.cli.progress import Counter, note
 from diptych.data.docstrings import corpus_of
-from diptych.embedding import FORMATS
+from diptych.embedding import check
 from diptych.embedding import embed as embed_corpus
 
 app = App(name="embed", help="Turn a corpus into embeddings.")
@@ -46,8 +46,7 @@ def embed(
     json
         Print one JSON object on stdout, and nothing else there.
     """
-    if out.suffix not in FORMATS:
-        raise ValueError(f"--out ends in {', '.join(FORMATS)}; got {out}")
+    check(out, shard, text)
     encoder = encoders.load(model)
     documents = corpus_of(corpus, text_column)
     note(*documents.notes)

@@ -9,6 +9,7 @@ from typing import Any
 from cyclopts import App
 
 from diptych.cli.progress import Counter
+from diptych.data.corpus import SURROGATES
 from diptych.data.docstrings import corpus_of
 from diptych.data.documents import Documents
 from diptych.index import Index
@@ -51,7 +52,8 @@ def search(
         raise ValueError(f"--k is the number of documents to show, 1 or more; got {k}")
     documents = corpus_of(corpus, text_column)
     index = Index.of(model, documents, Counter("embedding"))
-    answers = {text: found(index, documents, text, k) for text in (query, *more)}
+    queries = [SURROGATES.sub("\N{REPLACEMENT CHARACTER}", text) for text in (query, *more)]
+    answers = {text: found(index, documents, text, k) for text in queries}
     if json:
         told = [{"query": text, "documents": many} for text, many in answers.items()]
         print(jsonlib.dumps({"model": model, "corpus": corpus, "answers": told}))

@@ -4,8 +4,9 @@ import importlib
 import inspect
 import json as jsonlib
 import sys
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, fields, replace
 from difflib import get_close_matches
 from pathlib import Path
 from shlex import quote
@@ -16,7 +17,8 @@ from cyclopts import App, Parameter
 from diptych import recipes, runs
 from diptych.cli.progress import Live, note
 from diptych.core import Machine, Recipe
-from diptych.fitting import fit
+from diptych.data.docstrings import corpus_of
+from diptych.fitting import begin, fit
 from diptych.fitting import resume as resume_run
 from diptych.report.table import table
 from diptych.train import precision
@@ -75,9 +77,15 @@ for name, recipe in NAMES.items():
 def with_recipe(tokens: Sequence[str]) -> None:
     """Makes a command of a recipe named by its import path, `package.module:function`.
 
-    Raises ValueError if the first word can be no recipe at all.
+    Raises ValueError if the first word can be no recipe at all, or --resume or a run.toml have flags beside them.
     """
     name = tokens[0] if tokens else "-"
+    flags = [token.partition("=")[0] for token in tokens if token.startswith("--")]
+    if "--resume" in flags:
+        beside = [name] if not name.startswith("-") else []
+        _alone([*beside, *flags], {"--resume", "--json"}, "--resume finishes a run with the settings it began with")
+    elif name.endswith(".toml"):
+        _alone(flags, {f"--{each.name}" for each in fields(Output)}, f"{name} is repeated with its own settings")
     if name.startswith("-") or name.endswith(".toml") or name in NAMES:
         return
     if ":" not in name:
@@ -88,6 +96,12 @@ def with_recipe(tokens: Sequence[str]) -> None:
         raise ValueError(f"no recipe is called {name!r}; there are {', '.join(NAMES)}{nearest}")
     if name not in app:
         app.command(_command(_imported(name)), name=name)
+
+
+def _alone(given: Sequence[str], known: set[str], why: str) -> None:
+    others = [flag for flag in given if flag not in known | {"--help", "--no-json", "--no-force"}]
+    if others:
+        raise ValueError(f"{why}; leave {', '.join(others)} out (other settings make a new run: --init RUN)")
 
 
 def _recorded(told: Mapping[str, Any], where: Path) -> tuple[Callable[..., Recipe], Mapping[str, Any], Machine]:
@@ -151,8 +165,19 @@ def _resume(folder: Path, output: Output) -> None:
             continue
         function, arguments, _ = _recorded(run.call, run.folder / "run.toml")
         recipe = function(**arguments)
-        resume_run(recipe, run.folder, watch=Live(run.name), say=note)
+        with _resumable(folder):
+            resume_run(recipe, run.folder, watch=Live(run.name), say=note)
     _tell(found, output.json)
+
+
+@contextmanager
+def _resumable(out: Path) -> Iterator[None]:
+    """Says how to go on with what was stopped."""
+    try:
+        yield
+    except KeyboardInterrupt as error:
+        stopped = str(error).partition(";")[0] or "stopped"
+        raise KeyboardInterrupt(f"{stopped}; `diptych train --resume {quote(str(out))}` goes on") from error
 
 
 def _train(function: Callable[..., Recipe], settings: Mapping[str, Any], output: Output, machine: Machine) -> None:
@@ -162,16 +187,38 @@ def _train(function: Callable[..., Recipe], settings: Mapping[str, Any], output:
     if seeds and "seed" in settings:
         raise ValueError(f"--seed {settings['seed']} and --seeds {output.seeds} say the same thing; give one of them")
     calls: dict[Path, Mapping[str, Any]] = {out / f"seed-{n}": {**settings, "seed": n} for n in seeds}
+    if calls and (out / "run.toml").exists():
+        raise FileExistsError(f"{out} is a run, and --seeds makes a folder of runs; choose another --out")
     calls = calls or {out: settings}
     for folder in calls:
         runs.check_free(folder, output.force)
+    said = _understood(function, settings)
+    note(*said)
+    ready = [function(**next(iter(calls.values())))]
+    note(*(line for line in ready[0].notes if line not in said))
+    for folder, arguments in calls.items():  # all of them, so that --resume finishes also those that come later
+        begin(_for_seed(ready[0], arguments), folder, machine, force=output.force)
     made: list[runs.Run] = []
-    for folder, arguments in calls.items():
-        recipe = function(**arguments)
-        if not made:
-            note(*recipe.notes)
-        made.append(fit(recipe, folder, machine, force=output.force, watch=Live(folder.name), say=note))
+    with _resumable(out):
+        for folder, arguments in calls.items():
+            recipe = ready.pop() if ready else function(**arguments)
+            made.append(fit(recipe, folder, machine, force=True, watch=Live(folder.name), say=note))
     _tell(made, output.json)
+
+
+def _understood(function: Callable[..., Recipe], settings: Mapping[str, Any]) -> Sequence[str]:
+    """What is understood of a corpus, before the work that takes long; a recipe of one's own reads what it likes."""
+    if function not in NAMES.values() or not isinstance(settings.get("corpus"), str):
+        return []
+    return corpus_of(settings["corpus"], settings.get("text_column"), settings.get("label_column")).notes
+
+
+def _for_seed(recipe: Recipe, arguments: Mapping[str, Any]) -> Recipe:
+    """The recipe as it will be with the seed of these arguments, as far as its folder tells."""
+    if recipe.call is None or "seed" not in arguments:
+        return recipe
+    call = replace(recipe.call, arguments={**recipe.call.arguments, "seed": arguments["seed"]})
+    return replace(recipe, seed=arguments["seed"], call=call)
 
 
 def _default_out(function: Callable[..., Recipe], settings: Mapping[str, Any]) -> Path:

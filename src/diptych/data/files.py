@@ -24,16 +24,29 @@ MARKS = [  # the longer ones first: UTF-32's begins with UTF-16's
 ]
 
 
+codecs.register_error("lone surrogate", lambda error: ("\udcff", error.end))  # type: ignore[attr-defined]
+
+
 class BinaryFileError(DataError):
     """A file that should be text is none."""
 
 
 def below(folder: Path) -> list[Path]:
-    """All files in a folder and the folders in it, sorted, but for hidden ones (`.name`)."""
-    found = []
-    for place, folders, names in os.walk(folder):
+    """All files in a folder and the folders in it, sorted, but for hidden ones (`.name`).
+
+    Folders that were not gone into, for they are links or cannot be opened, are among them.
+    """
+    found: list[Path] = []
+
+    def closed(error: OSError) -> None:
+        if error.filename == str(folder):
+            raise error
+        found.append(Path(error.filename))
+
+    for place, folders, names in os.walk(folder, onerror=closed):
         folders[:] = [name for name in folders if not name.startswith(".")]
-        found += [Path(place, name) for name in names if not name.startswith(".")]
+        links = [name for name in folders if Path(place, name).is_symlink()]
+        found += [Path(place, name) for name in [*names, *links] if not name.startswith(".")]
     return sorted(found, key=lambda file: file.relative_to(folder).parts)
 
 
@@ -88,7 +101,7 @@ def whole_gzip(path: Path) -> Iterator[None]:
 def opened(path: Path, newline: str | None = None) -> Iterator[TextIO]:
     """The text of a file, decompressed if its name ends in .gz.
 
-    It is UTF-8 unless a byte order mark says UTF-16 or UTF-32. Bytes that are not UTF-8 come as lone
+    It is UTF-8 unless a byte order mark says UTF-16 or UTF-32. Bytes that are none of it come as lone
     surrogates (`surrogateescape`), so that they can be counted. `newline` is that of `open`.
 
     Raises BinaryFileError if it is no text, ValueError for a damaged .gz, OSError if it cannot be read.
@@ -98,7 +111,7 @@ def opened(path: Path, newline: str | None = None) -> Iterator[TextIO]:
         raw = gzip.open(path, "rb") if packed(path) else open(path, "rb")  # noqa: SIM115
         with raw:
             encoding = _encoding(path, raw.peek(HEAD)[:HEAD])
-            errors = "surrogateescape" if encoding.startswith("utf-8") else "replace"
+            errors = "surrogateescape" if encoding.startswith("utf-8") else "lone surrogate"
             yield io.TextIOWrapper(raw, encoding, errors, newline)
 
 

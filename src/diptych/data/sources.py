@@ -1,6 +1,7 @@
 """What a path or a hub id stands for: text files, a table, or a data set of the hub."""
 
 import itertools
+import os
 import re
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -56,7 +57,7 @@ def find(path: str | Path, named: Collection[str] = ()) -> Source:
 
     Raises FileNotFoundError if there is neither, ValueError if the format is not known.
     """
-    place = Path(path).expanduser()
+    place = Path(os.path.expanduser(path))
     if not place.exists():
         return _hub(str(path), place)
     if special(place):
@@ -70,7 +71,7 @@ def find(path: str | Path, named: Collection[str] = ()) -> Source:
             raise ValueError(f"{path} is of no known format; these are: {_known()}, and each of them with .gz")
         return _files(name, format, [place], place)
     there = below(place)
-    files = [file for file in there if not special(file)]
+    files = [file for file in there if not (special(file) or file.is_dir())]
     names = {file.name for file in files if file.parent == place}
     if "dataset_dict.json" in names or names >= {"dataset_info.json", "state.json"}:
         return _saved(name, place, files)
@@ -120,10 +121,12 @@ def _has_column(format: str, file: Path, named: Collection[str]) -> bool:
 
 
 def _unread(others: Sequence[Path], tally: Tally) -> None:
-    known = [file for file in others if not special(file)]
+    known = [file for file in others if not (special(file) or file.is_dir())]
     suffixes = sorted({shown(file.suffix or file.name) for file in known})
     tally.add("file", f"not read, of another format ({', '.join(suffixes[:10])})", len(known))
-    tally.add("file", "not read: a pipe, a socket or a device", len(others) - len(known))
+    tally.add("file", "not read: a pipe, a socket or a device", sum(map(special, others)))
+    for folder in filter(Path.is_dir, others):
+        tally.add("folder", f"not read: {'a link' if folder.is_symlink() else 'it cannot be opened'}")
 
 
 # ---------------------------------------------------------------- text
@@ -270,8 +273,7 @@ def _hub(name: str, place: Path) -> Source:
         loaded = datasets.load_dataset(name)
     except Exception as error:
         raise FileNotFoundError(
-            f"there is no file or folder {name}, and the hub gave no data set of that name: "
-            f"{type(error).__name__}: {error}"
+            f"there is no file or folder {name}, and the hub gave no data set of that name: {_said(error)}"
         ) from error
     splits = list(loaded.values())
     content = " ".join(split._fingerprint for split in splits)
@@ -280,13 +282,21 @@ def _hub(name: str, place: Path) -> Source:
 
 def _saved(name: str, place: Path, files: list[Path]) -> Source:
     datasets = _datasets(f"{place} is a folder of Hugging Face datasets: it")
-    loaded = datasets.load_from_disk(str(place))
+    try:
+        loaded = datasets.load_from_disk(str(place))
+    except Exception as error:
+        raise DataError(f"{place} is damaged as a folder of Hugging Face datasets: {_said(error)}") from error
     splits = list(loaded.values()) if isinstance(loaded, dict) else [loaded]
     return Table(name, digest(files, place), lambda tally, used: _splits(splits, used))
 
 
 def _splits(splits: Sequence[Any], used: Sequence[str] | None) -> Iterator[Row]:
-    return itertools.chain.from_iterable(tables.hugging_face(split, used) for split in splits)
+    for split in splits:
+        yield from tables.hugging_face(split, used)
+
+
+def _said(error: Exception) -> str:
+    return f"{type(error).__name__}: {error}"
 
 
 def _datasets(why: str) -> Any:

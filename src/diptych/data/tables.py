@@ -7,6 +7,7 @@ import json
 import re
 import shutil
 import tempfile
+from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -28,16 +29,12 @@ def json_lines(path: Path, tally: Tally, columns: Sequence[str] | None) -> Itera
     Raises ValueError that names the file, the line and what is there, if it is no JSON object.
     """
     with opened(path, newline="\n") as file:
-        if ending(path) == ".json" and (first := file.read(1)):
-            if first == "[":
-                yield from _array(path, first + file.read())
+        lines = ((number, line) for number, line in enumerate(file, 1) if line.strip())
+        for place, (number, line) in enumerate(lines):
+            if place == 0 and ending(path) == ".json" and line.lstrip()[0] == "[":
+                yield from _array(path, "\n" * (number - 1) + line + file.read())
                 return
-            lines = itertools.chain([first + file.readline()], file)
-        else:
-            lines = itertools.chain(file)
-        for number, line in enumerate(lines, 1):
-            if line.strip():
-                yield _object(f"{path}, line {number}", line)
+            yield _object(f"{path}, line {number}", line)
 
 
 def _object(where: str, line: str) -> Row:
@@ -55,7 +52,7 @@ def _array(path: Path, text: str) -> Iterator[Row]:
         rows = json.loads(text)
     except (ValueError, RecursionError) as error:
         line = getattr(error, "lineno", 1)
-        there = text.splitlines()[line - 1]
+        there = text.split("\n")[line - 1]
         raise DataError(f"{path}, line {line} is not JSON ({_reason(error)}): {excerpt(there)}") from None
     for number, row in enumerate(rows, 1):
         if not isinstance(row, dict):
@@ -92,6 +89,7 @@ def delimited(path: Path, tally: Tally, columns: Sequence[str] | None) -> Iterat
             header = [str(i) for i in range(1, len(first) + 1)]
             tally.add("header", "missing: columns are called " + ", ".join(header))
             rows = itertools.chain([first], rows)
+        _named_twice(header, tally)
         for fields in rows:
             if len(fields) != len(header) and fields:
                 tally.add("row", "with more or fewer fields than the header; kept if the text is there")
@@ -142,6 +140,13 @@ def _delimiter(line: str) -> str:
     return max(",;\t", key=re.sub(r'"[^"]*"', "", line).count)
 
 
+def _named_twice(names: Sequence[str], tally: Tally) -> None:
+    """A row has one value for each name: that of the last column that is called so."""
+    twice = [name for name, many in Counter(names).items() if many > 1]
+    if twice:
+        tally.add("column", f"not read, for a later one has its name: {listed(twice[:10])}", len(names) - len({*names}))
+
+
 def _is_header(fields: Sequence[str]) -> bool:
     return _usual(fields) or not any(len(x) > WIDE or re.fullmatch(r"\s*[-+]?\d+(\.\d*)?\s*", x) for x in fields)
 
@@ -153,15 +158,17 @@ def _usual(fields: Sequence[str]) -> bool:
 
 def parquet(path: Path, tally: Tally, columns: Sequence[str] | None) -> Iterator[Row]:
     """Rows of a Parquet file. Raises ValueError if it is none."""
-    import pyarrow as pa
     import pyarrow.parquet as pq
 
     with _seekable(path) as file:
         try:
             table = pq.ParquetFile(file)
+            _named_twice(table.schema_arrow.names, tally)
             for batch in table.iter_batches(TOGETHER, columns=columns):
                 yield from batch.to_pylist()
-        except pa.ArrowException as error:
+        except Exception as error:  # what is damaged, pyarrow says by errors of many kinds
+            if isinstance(error, OSError) and error.errno:
+                raise
             raise DataError(f"{path} is not a Parquet file that can be read: {error}") from error
 
 

@@ -5,6 +5,7 @@ from typing import Any
 
 from diptych.core import Encoder
 from diptych.encoders import folder as layout
+from diptych.encoders.quiet import without_panics
 
 
 def load(path_or_id: str | Path, pooling: Any = None, max_tokens: int | None = None) -> Encoder:
@@ -17,6 +18,11 @@ def load(path_or_id: str | Path, pooling: Any = None, max_tokens: int | None = N
     no model or cannot be used as asked.
     """
     folder = layout.locate(path_or_id)
+    with layout.reading("model", folder, unless_named=True), without_panics():
+        return _load(folder, pooling, max_tokens)
+
+
+def _load(folder: Path, pooling: Any, max_tokens: int | None) -> Encoder:
     kind = _kind(folder)
     if kind == "transformer":
         from diptych.encoders import pretrained

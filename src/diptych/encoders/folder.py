@@ -19,6 +19,8 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+from diptych.encoders.quiet import PANIC
+
 HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*(/[A-Za-z0-9][\w.-]*)?")
 WEIGHTS = ("*.json", "*.safetensors", "*.txt", "*.model")  # never a pickle
 OTHER_FORMATS = ("onnx/*", "openvino/*", "coreml/*", "original/*")
@@ -41,7 +43,7 @@ def locate(path_or_id: str | Path) -> Path:
 
     Raises FileNotFoundError, NotADirectoryError, or ConnectionError when the hub is out of reach.
     """
-    folder = Path(path_or_id).expanduser()
+    folder = Path(os.path.expanduser(path_or_id))
     if folder.is_file():
         raise NotADirectoryError(f"a model is a folder, and {folder} is a file")
     if folder.is_dir():
@@ -73,21 +75,48 @@ def read_json(file: Path) -> Any:
     """A JSON file's content. Raises ValueError, with the place, if it is broken."""
     try:
         return json.loads(file.read_text(encoding="utf-8"))
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise ValueError(f"{file} is not valid JSON: {error}") from None
 
 
+@contextmanager
+def reading(what: str, folder: Path, unless_named: bool = False) -> Iterator[None]:
+    """What goes wrong while open is a ValueError that names the folder, or the JSON file in it that is broken.
+
+    The libraries raise all kinds of errors for a broken file, and a panic of `tokenizers` is no Exception
+    at all. With `unless_named` an error that names the folder already is left as it is.
+    """
+    try:
+        yield
+    except BaseException as error:
+        named = isinstance(error, ValueError | OSError | ImportError) and str(folder) in str(error)
+        if (named and unless_named) or not (isinstance(error, Exception) or type(error).__name__ == PANIC):
+            raise
+        for file in sorted(folder.rglob("*.json")):
+            read_json(file)
+        said = str(error).strip() or type(error).__name__
+        raise ValueError(f"cannot read the {what} in {folder}: {said}") from error
+
+
 def config(folder: Path, name: str = "config.json") -> dict[str, Any]:
-    """A module's configuration; empty where there is none."""
-    return dict(read_json(folder / name)) if (folder / name).exists() else {}
+    """A module's configuration; empty where there is none. Raises ValueError for what is no JSON object."""
+    found = read_json(folder / name) if (folder / name).exists() else {}
+    if not isinstance(found, dict):
+        raise ValueError(f"{folder / name} is no configuration: a JSON object is due, like {{...}}")
+    return found
 
 
 def chain(folder: Path) -> list[Module]:
     """The modules of a sentence-transformers folder in their order; empty for any other folder."""
-    if not (folder / "modules.json").exists():
-        return []
-    listed = sorted(read_json(folder / "modules.json"), key=lambda module: module["idx"])
-    return [Module(module["type"], folder / module["path"]) for module in listed]
+    index = folder / "modules.json"
+    listed = read_json(index) if index.exists() else []
+    try:
+        modules = [Module(str(m["type"]), folder / m["path"]) for m in sorted(listed, key=lambda m: m["idx"])]
+    except (TypeError, KeyError):
+        modules = []
+    if index.exists() and not modules:
+        raise ValueError(f"{index} is no list of modules, each with idx, type and path")
+    return modules
 
 
 def write_chain(folder: Path, modules: Sequence[tuple[str, str, dict[str, Any] | None]]) -> None:
@@ -139,6 +168,8 @@ def staged(folder: Path) -> Iterator[Path]:
     new.mkdir()
     try:
         yield new
+        for file in (path for path in new.rglob("*") if path.is_file()):
+            file.chmod(new.stat().st_mode & 0o666)  # safetensors writes for its owner alone
         if folder.exists():
             os.replace(folder, old)
         os.replace(new, folder)

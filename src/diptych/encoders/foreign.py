@@ -83,5 +83,5 @@ def load(folder: Path) -> Foreign:
             raise ValueError(f"{folder} needs {module.type}, code of its own, which is never run")
         if any(module.folder.glob("*.bin")) and not any(module.folder.glob("*.safetensors")):
             raise ValueError(f"{module.folder} has pickled weights only, and a pickle is never opened")
-    with quiet():
+    with layout.reading("model", folder), quiet():
         return Foreign(SentenceTransformer(str(folder), device="cpu", local_files_only=True))

@@ -4,7 +4,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import torch
-from safetensors import SafetensorError
 from tokenizers import normalizers
 
 from diptych.encoders import folder as layout
@@ -75,18 +74,15 @@ def _network(folder: Path) -> "PreTrainedModel":
     from transformers import AutoConfig, AutoModel
 
     _refuse_pickles(folder)
-    try:
-        with quiet(), torch.random.fork_rng(devices=[]):
-            torch.manual_seed(0)  # for the parts that the folder has no weights for, such as BERT's pooler
-            config = AutoConfig.from_pretrained(folder, trust_remote_code=False, local_files_only=True)
-            if config.is_encoder_decoder:
-                raise ValueError(f"{config.model_type} is an encoder and a decoder; one of the two is needed")
-            network, report = AutoModel.from_pretrained(
-                folder, config=config, dtype=torch.float32, use_safetensors=True, trust_remote_code=False,
-                local_files_only=True, output_loading_info=True,
-            )  # fmt: skip
-    except (OSError, ValueError, KeyError, RuntimeError, ImportError, SafetensorError) as error:
-        raise ValueError(f"cannot read the network in {folder}: {error}") from error
+    with layout.reading("network", folder), quiet(), torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)  # for the parts that the folder has no weights for, such as BERT's pooler
+        config = AutoConfig.from_pretrained(folder, trust_remote_code=False, local_files_only=True)
+        if config.is_encoder_decoder:
+            raise ValueError(f"{config.model_type} is an encoder and a decoder; one of the two is needed")
+        network, report = AutoModel.from_pretrained(
+            folder, config=config, dtype=torch.float32, use_safetensors=True, trust_remote_code=False,
+            local_files_only=True, output_loading_info=True,
+        )  # fmt: skip
     missing = sorted(key for key in report["missing_keys"] if not key.startswith("pooler."))
     if missing:
         some = ", ".join(missing[:3])
@@ -111,11 +107,8 @@ def _tokenizer(folder: Path) -> "PreTrainedTokenizerFast":
 
     if not any((folder / name).exists() for name in VOCABULARY):
         raise FileNotFoundError(f"{folder} has no tokenizer: none of {', '.join(VOCABULARY)}")
-    try:
-        with quiet():
-            return AutoTokenizer.from_pretrained(folder, trust_remote_code=False, local_files_only=True)
-    except (OSError, ValueError, KeyError, ImportError) as error:
-        raise ValueError(f"cannot read the tokenizer in {folder}: {error}") from error
+    with layout.reading("tokenizer", folder), quiet():
+        return AutoTokenizer.from_pretrained(folder, trust_remote_code=False, local_files_only=True)
 
 
 def _lower_case(tokenizer: "PreTrainedTokenizerFast") -> None:

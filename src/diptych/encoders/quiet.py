@@ -1,6 +1,9 @@
-"""`transformers` without its progress bars and log lines."""
+"""Libraries without what they write beside their results."""
 
 import logging
+import os
+import sys
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -19,3 +22,28 @@ def quiet() -> Iterator[None]:
         hf.set_verbosity(level)
         if bars:
             hf.enable_progress_bar()
+
+
+PANIC = "PanicException"  # of a library in Rust; it is no Exception
+
+
+@contextmanager
+def without_panics() -> Iterator[None]:
+    """Holds stderr back while open, and drops it if a library in Rust panics: the error that is raised says it too."""
+    if sys.stderr is None:
+        yield
+        return
+    sys.stderr.flush()
+    with tempfile.TemporaryFile() as held, os.fdopen(os.dup(2), "wb") as stderr:
+        os.dup2(held.fileno(), 2)
+        try:
+            yield
+        except BaseException as error:
+            if PANIC in (type(error).__name__, type(error.__cause__).__name__):
+                held.truncate(0)
+            raise
+        finally:
+            sys.stderr.flush()
+            os.dup2(stderr.fileno(), 2)
+            held.seek(0)
+            stderr.write(held.read())

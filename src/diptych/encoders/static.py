@@ -158,7 +158,8 @@ def load(folder: Path, dropout: float = 0.0) -> Static:
             raise FileNotFoundError(f"a static model has {name}; {home} has none (a pickle is never opened)")
     settings = layout.config(home) | layout.config(home, "config_sentence_transformers.json")
     normalize = any(module.kind == "Normalize" for module in chain) or bool(settings.get("normalize"))
-    tokenizer = Tokenizer.from_file(str(home / "tokenizer.json"))
+    with layout.reading("tokenizer", home):
+        tokenizer = Tokenizer.from_file(str(home / "tokenizer.json"))
     return Static(tokenizer, _table(home / "model.safetensors"), dropout, normalize)
 
 

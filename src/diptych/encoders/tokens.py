@@ -28,17 +28,20 @@ def only_strings(texts: Sequence[str], first: int = 0) -> None:
 
 
 def tokenise(tokenizer: Tokenizer, texts: Sequence[str]) -> list[Text]:
-    """Each text's ids, all of them. Raises TypeError for what is no string."""
+    """Each text's ids, all of them. Raises TypeError for what is no string, ValueError if the tokenizer is broken."""
     if isinstance(texts, str):
         only_strings(texts)
     out: list[Text] = []
     for start in range(0, len(texts), TOGETHER):
         part = list(texts[start : start + TOGETHER])  # texts may be lazy: read once
         only_strings(part, start)
-        out += [
-            Text(np.array(encoding.ids, np.int32))
-            for encoding in tokenizer.encode_batch_fast(part, add_special_tokens=False)
-        ]
+        try:
+            encodings = tokenizer.encode_batch_fast(part, add_special_tokens=False)
+        except Exception as error:
+            if type(error) is not Exception:
+                raise
+            raise ValueError(f"the model's tokenizer.json is broken: {error}") from error
+        out += [Text(np.array(encoding.ids, np.int32)) for encoding in encodings]
     return out
 
 

@@ -47,6 +47,8 @@ class Transformer(Encoder):
     tokenizer has more tokens than the network.
     """
 
+    precision = "auto"
+
     def __init__(
         self,
         network: "PreTrainedModel",

@@ -15,10 +15,17 @@ class Score:
     right: Bool[np.ndarray, " n"] | None = None
 
 
+Z = 1.96  # standard errors in half of a 95 % interval
+
+
 def accuracy(right: Bool[np.ndarray, " n"]) -> Score:
-    """The part that is right, with its binomial standard error, sqrt(p (1 - p) / n)."""
-    p = float(np.mean(right))
-    return Score(p, float(np.sqrt(p * (1 - p) / len(right))), right)
+    """The part p of n that is right, with its binomial standard error by Wilson.
+
+    It is the half width of the 95 % Wilson interval (1927) over 1.96. For many items that is the usual
+    sqrt(p (1 - p) / n), but it does not say 0 where all or none are right: it is then about 1 / n.
+    """
+    p, n = float(np.mean(right)), len(right)
+    return Score(p, float(np.sqrt(p * (1 - p) / n + (Z / n / 2) ** 2) / (1 + Z**2 / n)), right)
 
 
 @dataclass(frozen=True)

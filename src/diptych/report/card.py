@@ -32,10 +32,11 @@ class Card:
 
     name: str
     recipe: str = ""  # "diptych.recipes.crop:crop"
+    source: str = ""  # of the recipe: "SimCSE, arXiv:2104.08821"
     arguments: Mapping[str, Any] = field(default_factory=dict)
     views: Sequence[Mapping[str, str]] = ()  # role, column, transform, perturb, by
     objective: str = ""
-    paper: str = ""  # "arXiv:2508.03453"
+    paper: str = ""  # of the objective: "arXiv:1807.03748"
     scores: Table = field(default_factory=dict)
     errors: Table = field(default_factory=dict)
     paired: Mapping[str, Mapping[str, Mapping[str, float]]] = field(default_factory=dict)

@@ -79,9 +79,10 @@ def _provenance(card: Card) -> str:
     views = [", ".join(f"{k} {x}" for k, x in view.items() if x) for view in card.views]
     facts = {
         "recipe": card.recipe,
+        "recipe after": card.source,
         **{f"view {i + 1}": told for i, told in enumerate(views)},
         "objective": card.objective,
-        "paper": card.paper,
+        "objective after": card.paper,
         **{name: plain(x) for name, x in card.arguments.items() if x is not None},
         "seed": str(card.seed),
         "data": card.fingerprint,

@@ -17,6 +17,7 @@ def card(run: Run, name: str | None = None) -> Card:
     return Card(
         name=name or run.name,
         recipe=told["recipe"],
+        source=told.get("source", ""),
         arguments=told.get("arguments", {}),
         views=told.get("views", []),
         objective=told.get("objective", ""),

@@ -1,10 +1,11 @@
 """In what numbers the networks run. Parameters, optimiser and objective stay in fp32."""
 
 from contextlib import AbstractContextManager, nullcontext
-from pathlib import Path
 from typing import Literal
 
 import torch
+
+from diptych.core import Precision, has_bf16
 
 
 def device(name: str) -> torch.device:
@@ -20,24 +21,14 @@ def device(name: str) -> torch.device:
     return chosen
 
 
-def resolve(precision: Literal["auto", "fp32", "bf16"], where: torch.device) -> Literal["fp32", "bf16"]:
+def resolve(precision: Precision, where: torch.device) -> Literal["fp32", "bf16"]:
     """What "auto" means on a device: bf16 where it multiplies matrices in hardware."""
     if precision not in ("auto", "fp32", "bf16"):
         raise ValueError(f"precision is auto, fp32 or bf16; got {precision!r}")
     if precision != "auto":
         return precision
-    fast = torch.cuda.is_bf16_supported() if where.type == "cuda" else _processor_has_bf16()
-    return "bf16" if fast else "fp32"
+    return "bf16" if has_bf16(where.type) else "fp32"
 
 
 def cast(precision: Literal["fp32", "bf16"], where: torch.device) -> AbstractContextManager[object]:
     return torch.autocast(where.type, torch.bfloat16) if precision == "bf16" else nullcontext()
-
-
-def _processor_has_bf16() -> bool:
-    """AMX, or the AVX-512 instructions for bf16. Where it cannot be read, no."""
-    try:
-        flags = Path("/proc/cpuinfo").read_text()
-    except OSError:
-        return False
-    return "amx_bf16" in flags or "avx512_bf16" in flags
