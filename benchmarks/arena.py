@@ -3,35 +3,39 @@
 import multiprocessing
 import resource
 import statistics
+import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import torch
 
-Arm = Callable[..., Mapping[str, float]]
+Arm = Callable[..., Mapping[str, Any]]
 
 
-def interleaved(arms: Mapping[str, tuple[Arm, Sequence[Any]]], rounds: int) -> dict[str, list[dict[str, float]]]:
+def interleaved(
+    arms: Mapping[str, tuple[Arm, Sequence[Any]]], rounds: int, quiet: Sequence[str] = ()
+) -> dict[str, list[dict[str, Any]]]:
     """Calls every arm once to warm up, then in turn, `rounds` times; what each returned, and its peak memory in MB.
 
-    The order is turned round from one round to the next.
+    The order is turned round from one round to the next. Fields in `quiet` are not told on the way.
     """
     context = multiprocessing.get_context("spawn")
     pools = {name: context.Pool(1) for name in arms}
-    out: dict[str, list[dict[str, float]]] = {name: [] for name in arms}
+    out: dict[str, list[dict[str, Any]]] = {name: [] for name in arms}
     for turn in range(rounds + 1):
         for name in list(arms)[:: 1 if turn % 2 else -1]:
             result = pools[name].apply(_called, arms[name])
             if turn:
                 out[name].append(result)
-                print(f"  {turn}/{rounds} {name}: {result}", flush=True, file=__import__("sys").stderr)
+                told = {k: round(x, 3) for k, x in result.items() if k not in quiet}
+                print(f"{turn}/{rounds} {name}: {told}", flush=True, file=sys.stderr)
     for pool in pools.values():
         pool.terminate()
     return out
 
 
-def _called(arm: Arm, args: Sequence[Any]) -> dict[str, float]:
+def _called(arm: Arm, args: Sequence[Any]) -> dict[str, Any]:
     result = dict(arm(*args))
     return result | {"peak_mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024}
 
@@ -43,7 +47,7 @@ def spread(values: Sequence[float]) -> dict[str, float]:
     return {name: round(x, 4) for name, x in numbers.items()}
 
 
-def ratios(rows: Mapping[str, list[dict[str, float]]], field: str, ours: str, rival: str) -> list[float]:
+def ratios(rows: Mapping[str, list[dict[str, Any]]], field: str, ours: str, rival: str) -> list[float]:
     """Ours over the rival's of the same round."""
     return [a[field] / b[field] for a, b in zip(rows[ours], rows[rival], strict=True)]
 

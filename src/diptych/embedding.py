@@ -14,6 +14,7 @@ from diptych.core import Encoder
 from diptych.data.documents import Documents
 from diptych.encoders.folder import locate
 from diptych.runs import whole, write_json
+from diptych.train import processes
 
 PART = 8192  # documents that are embedded between two writes
 FORMATS = (".npy", ".parquet", ".jsonl")
@@ -36,18 +37,32 @@ def parts(
     folder: Path,
     watch: Callable[[int, int], None] = lambda done, of: None,
 ) -> list[Path]:
-    """Embeds documents into `folder/00000.npy`, ...; float32, PART rows each. Those there are kept."""
+    """Embeds documents into `folder/00000.npy`, ...; float32, PART rows each. Those there are kept if they are whole.
+
+    Several processes take turns.
+    """
     folder.mkdir(parents=True, exist_ok=True)
-    made = []
+    made, world = [], processes.world()
     for number, start in enumerate(range(0, len(documents), PART)):
         path = folder / f"{number:05}.npy"
-        if not path.exists():
-            vectors = encoder.encode(documents.texts[start : start + PART])
+        rows = min(PART, len(documents) - start)
+        if number % world.size == world.rank and not _holds(path, (rows, encoder.dim)):
+            vectors = encoder.encode(documents.texts[start : start + rows])
             with whole(path) as part:
                 write_npy(part, vectors.shape, [vectors])
         made.append(path)
-        watch(min(start + PART, len(documents)), len(documents))
+        watch(start + rows, len(documents))
+    world.wait()
     return made
+
+
+def _holds(path: Path, shape: tuple[int, int]) -> bool:
+    """Whether a file is an array of float32 of that shape."""
+    try:
+        found = np.load(path, mmap_mode="r", allow_pickle=False)
+        return bool(found.shape == shape and found.dtype == np.float32)
+    except Exception:  # NumPy says in many ways that a file is none
+        return False
 
 
 def check(out: Path, shard: int = 1_000_000, text: bool = False) -> None:
@@ -82,17 +97,23 @@ def embed(
     """
     check(out, shard, text)
     scratch = out.with_name(f"{out.name}.parts")
-    _same_job(scratch, {"model": fingerprint(model), "corpus": documents.fingerprint})
+    world = processes.world()
+    if world.first:
+        _same_job(scratch, {"model": fingerprint(model), "corpus": documents.fingerprint})
+    world.wait()
     made = parts(encoder, documents, scratch, watch)
     count = -(-len(documents) // shard)
     written = []
     for number in range(count):
         path = out if count == 1 else out.with_stem(f"{out.stem}-{number:05}-of-{count:05}")
         rows = range(number * shard, min(len(documents), (number + 1) * shard))
-        with whole(path) as part:
-            _write(part, rows, made, encoder.dim, documents.texts if text else None)
+        if number % world.size == world.rank:
+            with whole(path) as part:
+                _write(part, rows, made, encoder.dim, documents.texts if text else None)
         written.append(path)
-    shutil.rmtree(scratch)
+    world.wait()
+    if world.first:
+        shutil.rmtree(scratch)
     return written
 
 

@@ -7,6 +7,8 @@ import os
 import re
 import sys
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import nullcontext
+from functools import partial
 from pathlib import Path
 from shlex import quote
 from typing import Any
@@ -14,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from diptych import encoders, runs
-from diptych.core import Call, Encoder, Machine, Recipe, View
+from diptych.core import Call, DataError, Encoder, Machine, Recipe, View
 from diptych.data.documents import Documents
 from diptych.data.pairs import crop_pairs
 from diptych.embedding import write_npy
@@ -26,8 +28,9 @@ from diptych.report import page
 from diptych.report.markdown import model_card
 from diptych.report.written import card, evidence, public
 from diptych.runs import REPLACED, Run, whole, writing
-from diptych.train import precision, state
+from diptych.train import precision, processes
 from diptych.train.loop import Watch, train
+from diptych.train.replay import replay
 
 MOST = 30_000  # documents that are judged
 SHOWN = 3_000  # documents that the report shows
@@ -76,8 +79,12 @@ def begin(
 
     Raises FileExistsError if `out` holds something (`force` replaces a run).
     """
-    call = recipe.call or Call("made by hand", {})
-    return runs.begin(Path(out), call, _facts(recipe, machine), dataclasses.asdict(machine), force)
+    call, world = recipe.call or Call("made by hand", {}), processes.world()
+    world.wait()  # until all have seen that the place is free
+    if world.first:
+        runs.begin(Path(out), call, _facts(recipe, machine), dataclasses.asdict(machine), force)
+    world.wait()
+    return Run(Path(out))
 
 
 def _facts(recipe: Recipe, machine: Machine) -> dict[str, Any]:
@@ -127,9 +134,34 @@ def _told(view: View) -> dict[str, str]:
 def resume(recipe: Recipe, out: str | Path, *, watch: Watch = _unwatched, say: Callable[..., None] = _silent) -> Run:
     """Finishes a run that was stopped, given its recipe made anew, on the machine settings it began with.
 
-    Raises ValueError if the recipe's data are not those the run began with.
+    Raises ValueError if the recipe's data are not those the run began with, BlockingIOError if another process
+    is writing the run, DataError if it has checkpoints but none can be read.
     """
     run = Run(Path(out))
+    return _carry_out(recipe, run, _begun(recipe, run), {}, watch, say)
+
+
+def verify(
+    recipe: Recipe, out: str | Path, *, watch: Watch = _unwatched, say: Callable[..., None] = _silent
+) -> tuple[int, int]:
+    """Takes a run's last steps again and returns the first and the last of them; changes nothing in the run.
+
+    They are the steps between its two newest checkpoints, or with one checkpoint all of them. Raises DataError
+    if they end in other bytes than the newest checkpoint, or these cannot be read; else what `resume` raises.
+    """
+    run = Run(Path(out))
+    with runs.held(run.folder, reading=True) if processes.world().first else nullcontext():
+        done = replay(recipe, run.folder, _begun(recipe, run), [Geometry()], watch, say)
+    if done.difference:
+        raise DataError(
+            f"{run.folder}: steps {done.first}..{done.last} again end in other bytes than its newest checkpoint: "
+            f"{done.difference}; was it made on this machine, with these versions, threads and processes?"
+        )
+    return done.first, done.last
+
+
+def _begun(recipe: Recipe, run: Run) -> Machine:
+    """The machine settings that a run began with. Raises ValueError if it began with another recipe or other data."""
     told = run.call
     if told.get("fingerprint") != recipe.data.fingerprint:
         raise ValueError(
@@ -145,7 +177,7 @@ def resume(recipe: Recipe, out: str | Path, *, watch: Watch = _unwatched, say: C
             f"{run.folder} was begun with other {', '.join(differing)} than its run.toml makes now; "
             f"start a new run from its weights: --init {quote(str(run.start))}"
         )
-    return _carry_out(recipe, run, machine, {}, watch, say)
+    return machine
 
 
 def _carry_out(
@@ -156,29 +188,57 @@ def _carry_out(
     watch: Watch,
     say: Callable[..., None],
 ) -> Run:
-    runs.sweep(run)
-    if (run.folder / REPLACED).is_dir():
-        say(f"the earlier run is kept in {run.folder / REPLACED} until this one has a model")
-    if not run.start.is_dir():
-        with whole(run.start) as part:
-            recipe.model.encoder.save(part)
+    with runs.held(run.folder) if processes.world().first else nullcontext():
+        return _finish(recipe, run, machine, beside, watch, say)
+
+
+def _finish(
+    recipe: Recipe,
+    run: Run,
+    machine: Machine,
+    beside: Mapping[str, Encoder] | None,
+    watch: Watch,
+    say: Callable[..., None],
+) -> Run:
+    world = processes.world()
+    world.wait()  # until the first has the run to itself
+    if world.first:
+        runs.sweep(run)
+        if (run.folder / REPLACED).is_dir():
+            say(f"the earlier run is kept in {run.folder / REPLACED} until this one has a model")
+        if not run.start.is_dir():
+            with whole(run.start) as part:
+                recipe.model.encoder.save(part)
     if not run.learned:
-        with writing(run.folder):
-            train(recipe, run.folder, machine, [Geometry()], watch)
-        with whole(run.model) as part:
-            recipe.model.encoder.save(part)
-        state.keep(run.folder / "checkpoints", 1)
-    runs.settle(run)
+        _learn(recipe, run, machine, world, watch, say)
+    if world.first:
+        runs.settle(run)
+    world.wait()
     if beside is not None and not run.finished and recipe.documents is not None:
         say("judging ...")
         say(*write_up(run, recipe.documents, beside))
+    world.wait()
     return run
+
+
+def _learn(
+    recipe: Recipe, run: Run, machine: Machine, world: processes.World, watch: Watch, say: Callable[..., None]
+) -> None:
+    if world.size > 1:
+        say(f"{world.size} processes share each step's {recipe.batch} samples; every one is compared with all of them")
+    with writing(run.folder):
+        train(recipe, run.folder, machine, [Geometry()], watch, say)
+    if world.first:
+        with whole(run.model) as part:
+            recipe.model.encoder.save(part)
 
 
 def write_up(run: Run, documents: Documents, beside: Mapping[str, Encoder]) -> list[str]:
     """Writes scores, evidence, report and model card of a trained run; returns what a person should know."""
     encoder, start = encoders.load(run.model), encoders.load(run.start)
     judgement = examine(encoder, start, documents, beside, QUICK)
+    if not processes.world().first:
+        return judgement.notes
     runs.write_json(run.folder / "scores.json", dataclasses.asdict(judgement))
     with whole(run.evidence) as part:
         _gather(part, documents, encoder, start)
@@ -212,14 +272,15 @@ def examine(
     """Scores of an encoder, of what it started from, and of TF-IDF, on the same documents and crops.
 
     Of a corpus of more than MOST documents, a random part of that size is judged, labelled ones first.
+    Several processes share the encoding.
     """
-    note = []
+    note, world = [], processes.world()
     if len(documents) > MOST:
         first = ", labelled ones first" if documents.labels else ""
         note = [f"Judged on {MOST:,} of {len(documents):,} documents, drawn at random{first}."]
         documents = documents.select(thinned(len(documents), documents.labels, MOST, seed))
     named = {"model": encoder, **(beside or {}), "untrained": start}
-    rows = {name: each.encode if each else None for name, each in named.items()}
+    rows = {name: partial(world.rows, each.encode) if each else None for name, each in named.items()}
     judgement = judge({**rows, "tfidf": TfIdf()}, documents, crop_pairs(documents.texts, seed=seed), only, seed)
     judgement.notes[:0] = note
     return judgement

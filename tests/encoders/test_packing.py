@@ -97,6 +97,7 @@ def test_with_its_own_dropout_the_gradient_does_not_depend_on_the_micro_batch(fa
 
 def test_dropout_differs_between_layers_places_samples_and_steps():
     encoder = build("Bert").train()
+    assert not encoder.padded  # it has been tried, without dropout
     seen = []
     dropouts = [m for name, m in encoder.network.named_modules() if name.endswith("output.dropout")]
     for module in dropouts:
@@ -107,9 +108,9 @@ def test_dropout_differs_between_layers_places_samples_and_steps():
         encoder(encoder.collate(same) | {"key": key})
     kinds = {tuple(row.tolist()) for out in seen for row in out}
     rows = sum(len(out) for out in seen)
-    assert len(kinds) > 0.55 * rows  # of 32 numbers none or one is dropped so often that two thirds differ
+    assert len(kinds) > 0.8 * rows  # of 32 numbers none or one is dropped so often that some fall together
     rate = torch.cat(seen).float().mean()
-    assert 0.07 < rate < 0.13
+    assert 0.09 < rate < 0.11
 
 
 def test_dropout_keeps_the_mean():

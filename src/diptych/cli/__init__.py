@@ -9,6 +9,8 @@ from pathlib import Path
 
 from cyclopts import App, CycloptsError
 
+from diptych.cli.progress import speaks
+
 app = App(
     name="diptych",
     help="Learn embeddings from two views of the same thing, without labels.",
@@ -31,6 +33,8 @@ def main() -> None:
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # what Ctrl-C does
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="backslashreplace")  # a path may be no Unicode, a terminal may know little of it
+    if not speaks():
+        sys.stdout = open(os.devnull, "w")  # noqa: SIM115
     sys.exit(run(sys.argv[1:]))
 
 
@@ -65,13 +69,14 @@ def _report(error: BaseException) -> int:
     from diptych.core import DataError
     from diptych.data import cache
     from diptych.train.loop import DivergedError
+    from diptych.train.processes import ProcessLostError
 
     if isinstance(error, OSError) and error.strerror and error.filename:
         code = 2 if isinstance(error, FileNotFoundError) else 1
         cached = Path(str(error.filename)).is_relative_to(cache.folder()) and "DIPTYCH_CACHE" not in error.strerror
         hint = "that is in the cache; DIPTYCH_CACHE names another folder for it" if cached else ""
         return _say(f"{error.filename}: {error.strerror}", code, hint)
-    if isinstance(error, (DataError, OSError, ImportError, DivergedError)):
+    if isinstance(error, (DataError, OSError, ImportError, DivergedError, ProcessLostError)):
         usage = isinstance(error, (FileNotFoundError, FileExistsError, NotADirectoryError, ConnectionError))
         return _say(str(error), 2 if usage else 1)
     if isinstance(error, ValueError):

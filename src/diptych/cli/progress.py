@@ -1,5 +1,6 @@
 """What a person sees while a run is under way: one live line, or plain lines where there is no terminal."""
 
+import os
 import sys
 import time
 from collections.abc import Mapping
@@ -50,9 +51,14 @@ def _clock(seconds: float) -> str:
     return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
 
 
+def speaks() -> bool:
+    """Whether this process is the one of several that says what all of them do."""
+    return os.environ.get("WORLD_SIZE", "1") == "1" or os.environ.get("RANK") == "0"
+
+
 def note(*lines: str) -> None:
     """Says something beside the results: on stderr."""
-    for line in lines:
+    for line in lines if speaks() else ():
         print(line, file=sys.stderr, flush=True)
 
 
@@ -63,6 +69,8 @@ class Counter:
         self.title, self.stream, self.last_line = title, stream or sys.stderr, time.monotonic()
 
     def __call__(self, done: int, of: int) -> None:
+        if not speaks():
+            return
         line, over = f"{self.title}  {done:,}/{of:,} documents", done == of
         if self.stream.isatty():
             self.stream.write(f"\r\x1b[2K{line}" + ("\n" if over else ""))

@@ -20,8 +20,9 @@ from diptych.core import Machine, Recipe
 from diptych.data.docstrings import corpus_of
 from diptych.fitting import begin, fit
 from diptych.fitting import resume as resume_run
+from diptych.fitting import verify as verify_run
 from diptych.report.table import table
-from diptych.train import precision
+from diptych.train import precision, processes
 
 app = App(name="train", help="Train an encoder by a recipe, without labels.")
 
@@ -83,7 +84,8 @@ def with_recipe(tokens: Sequence[str]) -> None:
     flags = [token.partition("=")[0] for token in tokens if token.startswith("--")]
     if "--resume" in flags:
         beside = [name] if not name.startswith("-") else []
-        _alone([*beside, *flags], {"--resume", "--json"}, "--resume finishes a run with the settings it began with")
+        known = {"--resume", "--verify", "--json"}
+        _alone([*beside, *flags], known, "--resume finishes a run with the settings it began with")
     elif name.endswith(".toml"):
         _alone(flags, {f"--{each.name}" for each in fields(Output)}, f"{name} is repeated with its own settings")
     if name.startswith("-") or name.endswith(".toml") or name in NAMES:
@@ -99,7 +101,7 @@ def with_recipe(tokens: Sequence[str]) -> None:
 
 
 def _alone(given: Sequence[str], known: set[str], why: str) -> None:
-    others = [flag for flag in given if flag not in known | {"--help", "--no-json", "--no-force"}]
+    others = [flag for flag in given if flag not in known | {"--help", "--no-json", "--no-force", "--no-verify"}]
     if others:
         raise ValueError(f"{why}; leave {', '.join(others)} out (other settings make a new run: --init RUN)")
 
@@ -134,9 +136,10 @@ def again(
     call: Path | None = None,
     *,
     resume: Path | None = None,
+    verify: bool = False,
     output: Annotated[Output, Parameter(name="*")] = HERE,
 ) -> None:
-    """Repeat a run from its run.toml, or finish one that was stopped.
+    """Repeat a run from its run.toml, finish one that was stopped, or verify one.
 
     Parameters
     ----------
@@ -144,10 +147,16 @@ def again(
         A run.toml: the same call, started anew in --out.
     resume
         A run folder: go on where it stopped.
+    verify
+        With --resume: take the run's last steps again, elsewhere, and compare the bytes. The run stays as it is.
     """
     if (call is None) == (resume is None):
         raise ValueError(f"train needs a recipe ({', '.join(NAMES)}), a run.toml, or --resume RUN")
-    if resume is not None:
+    if verify and resume is None:
+        raise ValueError("--verify takes the last steps of a run again: `diptych train --resume RUN --verify`")
+    if resume is not None and verify:
+        _verify(resume, output)
+    elif resume is not None:
         _resume(resume, output)
     elif call is not None:
         told = runs.read_call(call)
@@ -170,6 +179,22 @@ def _resume(folder: Path, output: Output) -> None:
     _tell(found, output.json)
 
 
+def _verify(folder: Path, output: Output) -> None:
+    told = []
+    for run in runs.find([folder]):
+        function, arguments, _ = _recorded(run.call, run.folder / "run.toml")
+        recipe = function(**arguments)
+        try:
+            first, last = verify_run(recipe, run.folder, watch=Live(run.name), say=note)
+        except KeyboardInterrupt:
+            raise KeyboardInterrupt(f"stopped; nothing in {run.folder} was changed") from None
+        told.append({"run": str(run.folder), "verified": [first, last]})
+        if not output.json:
+            print(f"verified: steps {first}..{last} again, same bytes  ({run.folder})")
+    if output.json:
+        print(jsonlib.dumps(told[0] if len(told) == 1 else {"runs": told}))
+
+
 @contextmanager
 def _resumable(out: Path) -> Iterator[None]:
     """Says how to go on with what was stopped."""
@@ -181,7 +206,7 @@ def _resumable(out: Path) -> Iterator[None]:
 
 
 def _train(function: Callable[..., Recipe], settings: Mapping[str, Any], output: Output, machine: Machine) -> None:
-    out = output.out or _default_out(function, settings)
+    out = Path(processes.world().told(str(output.out or _default_out(function, settings))))
     seeds = _seeds(output.seeds)
     precision.device(machine.device)
     if seeds and "seed" in settings:

@@ -7,8 +7,8 @@ anew at every text.
 Shapes: b texts, t tokens of all of them, h heads, d width of a head; of a group, g texts padded to n tokens.
 """
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 from functools import cache
@@ -188,20 +188,25 @@ def _seen(group: Group, causal: bool, window: int | None) -> Bool[Tensor, "g 1 n
     return seen
 
 
-def packable(network: "PreTrainedModel", first: int) -> bool:
-    """Whether a network makes of two texts in one row what it makes of each alone: it is tried."""
+def packable(network: "PreTrainedModel", first: int, lower: Callable[[], AbstractContextManager[None]]) -> bool:
+    """Whether a network makes of two texts in one row what it makes of each alone, and computes in bf16: it is tried.
+
+    `first` is the number of a text's first place; while `lower` is open the blocks compute in bf16.
+    """
     if not getattr(network, "_supports_attention_backend", False):
         return False
     ids = torch.tensor([3, 4, 3, 4, 4, 3, 3, 4, 3]) % network.get_input_embeddings().num_embeddings
     ids = ids.to(network.device)
-    layout = Layout.of(torch.tensor([0, 4, 9], device=ids.device))
-    training = network.training
+    layout, training = Layout.of(torch.tensor([0, 4, 9], device=ids.device)), network.training
+    places = (layout.place + first)[None]
     network.eval()
     try:
         with torch.inference_mode():
             alone = [network(input_ids=part[None]).last_hidden_state[0] for part in (ids[:4], ids[4:])]
             with laid_out(network, layout):
-                row = network(input_ids=ids[None], position_ids=(layout.place + first)[None]).last_hidden_state[0]
+                row = network(input_ids=ids[None], position_ids=places).last_hidden_state[0]
+                with lower():
+                    network(input_ids=ids[None], position_ids=places)
         return torch.allclose(torch.cat(alone), row, rtol=1e-3, atol=1e-4)
     except (NotImplementedError, TypeError, RuntimeError, IndexError):
         return False

@@ -5,7 +5,7 @@ Shapes: b samples, t tokens (of the longest sample), d width.
 
 import functools
 from collections.abc import Sequence
-from contextlib import ExitStack
+from contextlib import AbstractContextManager, ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
@@ -72,7 +72,7 @@ class Transformer(Encoder):
     @functools.cached_property
     def padded(self) -> bool:  # type: ignore[override]
         """Whether the network cannot be packed."""
-        return not packable(self.network, first_position(self.network))
+        return not packable(self.network, first_position(self.network), self._lowered)
 
     @property
     def pooling(self) -> Pooling:
@@ -201,14 +201,17 @@ class Transformer(Encoder):
         with ExitStack() as stack:
             if torch.is_autocast_enabled(ids.device.type):
                 stack.enter_context(torch.autocast(ids.device.type, enabled=False))
-                behind = [family.norm(self.network), getattr(self.network, "pooler", None)]
-                parts = [*self.layers[1:], *filter(None, behind)]
-                stack.enter_context(lowered(self.layers[0], parts, torch.bfloat16))
+                stack.enter_context(self._lowered())
             stack.enter_context(keyed(keys))
             stack.enter_context(laid_out(self.network, row))
             places = (row.place + first_position(self.network))[None]
             hidden = self.network(input_ids=ids[None], position_ids=places).last_hidden_state[0]
         return pool_row(hidden, edges, self.pooling)
+
+    def _lowered(self) -> AbstractContextManager[None]:
+        """Everything behind the input embedding in bf16."""
+        behind = [family.norm(self.network), getattr(self.network, "pooler", None)]
+        return lowered(self.layers[0], [*self.layers[1:], *filter(None, behind)], torch.bfloat16)
 
     def _padded(self, ids: Int[Tensor, "b t"], mask: Int[Tensor, "b t"]) -> Float[Tensor, "b d"]:
         self._choose_attention(ids.device)

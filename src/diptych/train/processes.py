@@ -6,13 +6,15 @@ of the weights: the step is the one that a single process takes.
 
 import functools
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
 
+import numpy as np
 import torch
 import torch.distributed as dist
+from jaxtyping import Float
 from torch import Tensor, nn
 
 PATIENCE = timedelta(hours=1)  # that a process waits for the others
@@ -53,6 +55,17 @@ class World:
         total = torch.tensor(own, dtype=torch.float64)
         self.sum_([total])
         return total.tolist()
+
+    def rows(self, encode: Callable[[Sequence[str]], np.ndarray], texts: Sequence[str]) -> Float[np.ndarray, "n d"]:
+        """What `encode` makes of texts, each process of its part of them."""
+        if self.size == 1:
+            return encode(texts)
+        mine = self.part(len(texts))
+        own = torch.from_numpy(np.asarray(encode(texts[mine.start : mine.stop]), np.float32))
+        whole = own.new_zeros(len(texts), own.shape[1])
+        whole[mine.start : mine.stop] = own
+        self.sum_([whole])
+        return whole.numpy()
 
     def wait(self) -> None:
         """Until all processes are here."""

@@ -30,9 +30,9 @@ class Crop:
 
     def __call__(self, text: Text, draw: Draw) -> Text:
         starts, length = self._windows(text)
-        edges = np.append(starts, len(text.ids))
         first = _choice(len(starts) - length + 1, draw, self.same)
-        return Text(text.ids[edges[first] : edges[first + length]])
+        end = starts[first + length] if first + length < len(starts) else len(text.ids)
+        return Text(text.ids[starts[first] : end])
 
     def fits(self, text: Text) -> bool:
         """Whether the text has two different windows: two words, or sentences."""
