@@ -4,6 +4,7 @@ Every process encodes its part of a step's samples, sees the embeddings of all o
 of the weights: the step is the one that a single process takes.
 """
 
+import atexit
 import functools
 import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -99,6 +100,7 @@ def world() -> World:
     backend = "cpu:gloo,cuda:nccl" if torch.cuda.is_available() else "gloo"
     with _together():
         dist.init_process_group(backend, timeout=PATIENCE)
+    atexit.register(dist.destroy_process_group)
     return World(dist.get_rank(), dist.get_world_size())
 
 
