@@ -20,12 +20,17 @@ import subprocess
 import tempfile
 import tomllib
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager, nullcontext
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from shlex import quote
 from typing import TYPE_CHECKING, Any
+
+try:
+    import fcntl
+except ImportError:  # Windows: runs are not locked there
+    fcntl = None  # type: ignore[assignment]
 
 if TYPE_CHECKING:
     from diptych.core import Call
@@ -150,7 +155,8 @@ def begin(folder: Path, call: "Call", facts: Mapping[str, Any], machine: Mapping
     `facts` are what the call came to: the data's fingerprint, the view rows, the objective. An earlier
     run that has more than that is kept in `replaced/` until `settle`. Killed at any moment, this leaves the
     earlier run or the new one, at worst in a folder beside, NAME.*.new.
-    Raises FileExistsError as `check_free` does, OSError if the folder cannot be written.
+    Raises FileExistsError as `check_free` does, BlockingIOError if another process is writing the earlier run,
+    OSError if the folder cannot be written.
     """
     import tomli_w
 
@@ -165,10 +171,11 @@ def begin(folder: Path, call: "Call", facts: Mapping[str, Any], machine: Mapping
         "versions": {name: found for name in VERSIONED if (found := _version(name))},
     }
     text = tomli_w.dumps(written)
-    if folder.exists() and {path.name for path in folder.iterdir()} - {"run.toml", REPLACED}:
-        _replace(folder.resolve(), text)
-    else:
-        _write(folder / "run.toml", text)
+    with held(folder) if (folder / "run.toml").is_file() else nullcontext():
+        if folder.exists() and {path.name for path in folder.iterdir()} - {"run.toml", REPLACED}:
+            _replace(folder.resolve(), text)
+        else:
+            _write(folder / "run.toml", text)
     return Run(folder)
 
 
@@ -186,6 +193,33 @@ def _replace(place: Path, text: str) -> None:
             os.replace(held, place)
         shutil.rmtree(new, ignore_errors=True)
         raise
+
+
+@contextmanager
+def held(folder: Path, *, reading: bool = False) -> Iterator[None]:
+    """While open, no other process writes the run, or `reading`, may begin to.
+
+    The lock is one on `run.toml`, and the system releases it when the process ends, however that happens. Where
+    the system or the disk has no locks, there is none. Raises BlockingIOError if another process has it, OSError
+    if the run cannot be written.
+    """
+    path, busy = folder / "run.toml", "is being written by another process; wait for its end, or choose another --out"
+    if fcntl is None:
+        yield
+        return
+    with ExitStack() as stack:
+        replaced = True
+        while replaced:  # between opening and locking
+            with writing(path):
+                file = stack.enter_context(path.open("rb" if reading else "rb+"))
+            try:
+                fcntl.flock(file, (fcntl.LOCK_SH if reading else fcntl.LOCK_EX) | fcntl.LOCK_NB)
+            except BlockingIOError as error:
+                raise BlockingIOError(error.errno, busy, str(folder)) from error
+            except OSError:
+                break
+            replaced = not (path.exists() and os.path.samestat(os.fstat(file.fileno()), path.stat()))
+        yield
 
 
 def settle(run: Run) -> None:

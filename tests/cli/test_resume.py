@@ -6,10 +6,12 @@ import signal
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import pytest
 
 from diptych.train.loop import WALL_CLOCK
+from diptych.train.state import checkpoints
 
 ENCODERS = {
     "static": ("--dim", "16", "--vocabulary", "200", "--steps", "60", "--batch", "16"),
@@ -31,10 +33,11 @@ def finish(*tokens):
 
 
 def left(run):
-    """What a run leaves: the bytes of every file of its start, model and checkpoints, and its metrics but the clock."""
+    """What a run leaves: the bytes of its start, model and newest checkpoint, and its metrics but the clock."""
     lines = [json.loads(line) for line in (run / "metrics.jsonl").read_text().splitlines()]
     metrics = [{k: x for k, x in line.items() if k not in WALL_CLOCK} for line in lines]
-    files = [path for part in ("start", "model", "checkpoints") for path in sorted((run / part).rglob("*"))]
+    files = [path for part in ("start", "model") for path in sorted((run / part).rglob("*"))]
+    files += checkpoints(run / "checkpoints")[-1:]
     return metrics, {str(path.relative_to(run)): path.read_bytes() for path in files if path.is_file()}
 
 
@@ -64,6 +67,17 @@ def halt(process, run, seen, number):
     assert process.poll() is None, "it ended before it could be stopped"
     process.send_signal(number)
     return process.communicate()[1]
+
+
+@pytest.mark.slow
+def test_kills_at_random_moments_change_no_byte():
+    script = Path(__file__).parents[2] / "benchmarks" / "kills.py"
+    call = [sys.executable, script, "--kills", "5", "--steps", "300", "--documents", "150", "--json"]
+    done = subprocess.run(list(map(str, call)), capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    told = json.loads(done.stdout)
+    assert told["wrong"] == []
+    assert sum(told["where"].values()) == told["kills"] >= 5
 
 
 @pytest.mark.slow

@@ -52,6 +52,8 @@ def evaluate(
     json
         Print one JSON object on stdout, and nothing else there.
     """
+    if not 0 <= seed < 2**32:
+        raise ValueError(f"--seed is from 0 to 2**32 - 1; got {seed}")
     encoder = encoders.load(model)
     documents = corpus_of(corpus, text_column, label_column)
     note(*documents.notes)

@@ -42,6 +42,7 @@ class Output:
 
 
 HERE, THIS = Output(), Machine()
+MANY = 1000  # seeds
 
 
 def _command(function: Callable[..., Recipe]) -> Callable[..., None]:
@@ -109,8 +110,6 @@ def _alone(given: Sequence[str], known: set[str], why: str) -> None:
 def _recorded(told: Mapping[str, Any], where: Path) -> tuple[Callable[..., Recipe], Mapping[str, Any], Machine]:
     """The recipe, its arguments and the machine of a run.toml. Raises ValueError for one that cannot be repeated."""
     function = _imported(told["recipe"])
-    if not getattr(function, "is_recipe", False):
-        raise ValueError(f"{where} names {told['recipe']}, which is no recipe (`@recipe` marks one); it is not called")
     arguments = told.get("arguments", {})
     try:
         inspect.signature(function).bind(**arguments)
@@ -124,10 +123,12 @@ def _imported(path: str) -> Callable[..., Recipe]:
     sys.path.insert(0, str(Path.cwd()))
     try:
         found = getattr(importlib.import_module(module), name)
-    except (ImportError, AttributeError) as error:
+    except Exception as error:
         raise ValueError(f"{path} is no recipe that can be imported (from here, or installed): {error}") from error
     finally:
         sys.path.pop(0)
+    if not getattr(found, "is_recipe", False):
+        raise ValueError(f"{path} is no recipe (`@recipe` marks one), so it is not called")
     return found
 
 
@@ -264,12 +265,12 @@ def _seeds(text: str | None) -> list[int]:
     try:
         if ".." in text:
             first, last = (int(part) for part in text.split(".."))
-            if first > last:
+            if not first <= last < first + MANY:
                 raise ValueError
             return list(range(first, last + 1))
         return [int(part) for part in text.split(",")]
     except ValueError:
-        raise ValueError(f"--seeds takes numbers such as 0,1,2 or 0..4; got {text!r}") from None
+        raise ValueError(f"--seeds takes up to {MANY:,} numbers, such as 0,1,2 or 0..4; got {text!r:.60}") from None
 
 
 def _tell(made: Sequence[runs.Run], json: bool) -> None:

@@ -13,6 +13,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import platformdirs
 
 ABANDONED = 24 * 3600.0  # seconds after which an unfinished entry belongs to nobody
@@ -23,12 +24,13 @@ def folder() -> Path:
     return Path(os.environ.get("DIPTYCH_CACHE") or platformdirs.user_cache_dir("diptych"))
 
 
-def key(*parts: str) -> str:
-    """A name for what depends on these parts, and on their order."""
+def key(*parts: str | np.ndarray) -> str:
+    """A name for what depends on these parts, and on their order; of arrays their bytes count."""
     digest = hashlib.blake2b(digest_size=16)
     for part in parts:
-        raw = part.encode("utf-8", "surrogatepass")
-        digest.update(len(raw).to_bytes(8, "little") + raw)
+        raw = part.encode("utf-8", "surrogatepass") if isinstance(part, str) else np.ascontiguousarray(part).data
+        digest.update(memoryview(raw).nbytes.to_bytes(8, "little"))
+        digest.update(raw)
     return digest.hexdigest()
 
 

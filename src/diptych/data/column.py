@@ -1,6 +1,6 @@
 """A column on disk, as a Python sequence."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, Generic, TypeVar, overload
 
 import numpy as np
@@ -8,6 +8,11 @@ import pyarrow as pa
 
 T = TypeVar("T")
 TOGETHER = 512  # values that are decoded at once when all are wanted
+
+
+def places(indices: Iterable[int]) -> np.ndarray:
+    """Numbers as an array of 8 bytes each, whatever they come in."""
+    return np.asarray(indices, np.int64) if isinstance(indices, np.ndarray) else np.fromiter(indices, np.int64)
 
 
 class Column(Sequence[T], Generic[T]):
@@ -28,14 +33,18 @@ class Column(Sequence[T], Generic[T]):
     def __getitem__(self, i: slice) -> "Column[T]": ...
     def __getitem__(self, i: Any) -> Any:
         if isinstance(i, slice):
-            return self.take(np.arange(len(self))[i])
+            start, stop, step = i.indices(len(self))
+            if self._rows is None and step == 1:
+                return Column(self._values.slice(start, max(0, stop - start)))
+            return self.take(np.arange(start, stop, step))
         if not -len(self) <= i < len(self):
             raise IndexError(f"there are {len(self)} values; got {i}")
         return self._values[i if self._rows is None else int(self._rows[i])].as_py()
 
     def __iter__(self) -> Iterator[T]:
         if self._rows is not None:
-            yield from (self._values[row].as_py() for row in self._rows.tolist())
+            for start in range(0, len(self), TOGETHER):
+                yield from (self._values[row].as_py() for row in self._rows[start : start + TOGETHER].tolist())
             return
         for chunk in self._values.chunks:
             for start in range(0, len(chunk), TOGETHER):

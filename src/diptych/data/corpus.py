@@ -42,7 +42,7 @@ class Batches:
         self._rows, self._tally = rows, tally
         self._content = blake2b(digest_size=16)
         self._hashes = array("Q")
-        self._classes: set[str] = set()
+        self._classes = array("q")  # a hash of each label, 8 bytes where a set of strings could take 100
 
     def __iter__(self) -> Iterator[pa.RecordBatch]:
         texts: list[str] = []
@@ -72,7 +72,7 @@ class Batches:
         self._hashes.append(int.from_bytes(one[:8], "little"))
         self._content.update(one + repr(label).encode())
         if label is not None:
-            self._classes.add(label)
+            self._classes.append(hash(label))
         return text
 
     def facts(self, name: str) -> Facts:
@@ -81,7 +81,8 @@ class Batches:
             raise DataError("; ".join([f"there is no document in {name}", *self._tally.sentences()]))
         hashes = np.frombuffer(self._hashes, np.uint64)
         self._tally.add("document", REPEATED, len(hashes) - len(np.unique(hashes)))
-        return Facts(len(hashes), len(self._classes), self._content.hexdigest())
+        classes = len(np.unique(np.array(self._classes)))
+        return Facts(len(hashes), classes, self._content.hexdigest())
 
 
 def write(folder: Path, name: str, how: str, rows: Iterable[Pair], tally: Tally) -> None:

@@ -7,9 +7,10 @@ from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
+from jaxtyping import Int
 
 from diptych.data import cache, corpus
-from diptych.data.column import Column
+from diptych.data.column import Column, places
 from diptych.data.columns import label_of
 from diptych.data.sources import find
 from diptych.data.tally import Tally, counted
@@ -46,17 +47,17 @@ class Documents:
 
         Raises IndexError if there is no such place, ValueError if there is none at all.
         """
-        rows = np.asarray(list(indices), np.int64)
+        rows = places(indices)
         if not len(rows):
             raise ValueError(f"a corpus has at least one document; none of {self.name} was selected")
         if rows.min() < -len(self) or rows.max() >= len(self):
             raise IndexError(f"{self.name} has {len(self)} documents; got {rows.min()} to {rows.max()}")
-        rows %= len(self)
+        rows = rows % len(self)
         return replace(
             self,
             texts=self.texts.take(rows),
             labels=None if self.labels is None else self.labels.take(rows),
-            fingerprint=cache.key("select", self.fingerprint, rows.tobytes().hex()),
+            fingerprint=cache.key("select", self.fingerprint, rows),
         )
 
     def unique(self) -> "Documents":
@@ -137,11 +138,15 @@ def _documents(table: pa.Table, notes: list[str], fingerprint: str, name: str) -
     return Documents(texts, labels if labelled else None, fingerprint, notes, name)
 
 
-def _first(texts: Sequence[str]) -> list[int]:
+def _first(texts: Sequence[str]) -> Int[np.ndarray, " m"]:
     """Places of the texts that no earlier one equals."""
     hashes = np.fromiter((_hash(text) for text in texts), np.uint64, len(texts))
     _, first, which = np.unique(hashes, return_index=True, return_inverse=True)
-    return [i for i, j in enumerate(first[which].tolist()) if i == j or texts[i] != texts[j]]
+    earlier = first[which]
+    kept = earlier == np.arange(len(texts))
+    for i in map(int, np.flatnonzero(~kept)):
+        kept[i] = texts[i] != texts[int(earlier[i])]
+    return np.flatnonzero(kept)
 
 
 def _hash(text: str) -> int:

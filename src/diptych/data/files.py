@@ -1,6 +1,7 @@
 """Files of text as they come: compressed or not, in whatever encoding."""
 
 import codecs
+import glob
 import gzip
 import hashlib
 import io
@@ -9,10 +10,12 @@ import zlib
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TextIO
+from typing import Any, TextIO
 
 from diptych.core import DataError
+from diptych.data.remote import Remote
 
+File = Path | Remote
 HEAD = 8192  # bytes in which a file shows what it is
 BLOCK = 1 << 20
 MARKS = [  # the longer ones first: UTF-32's begins with UTF-16's
@@ -50,17 +53,35 @@ def below(folder: Path) -> list[Path]:
     return sorted(found, key=lambda file: file.relative_to(folder).parts)
 
 
-def special(path: Path) -> bool:
+def matching(pattern: Path) -> tuple[list[Path], Path]:
+    """The files that a pattern (`*`, `**`, `?`, `[...]`) names, sorted as in `below`, and the folder they are in.
+
+    Raises FileNotFoundError if there is none.
+    """
+    folder = next(x for x in pattern.parents if not glob.has_magic(str(x)))
+    found = [Path(name) for name in glob.iglob(str(pattern), recursive=True)]
+    files = sorted((file for file in found if not file.is_dir()), key=lambda file: file.relative_to(folder).parts)
+    if not files:
+        raise FileNotFoundError(f"there is no file that {pattern} names")
+    return files, folder
+
+
+def size(file: File) -> int:
+    """Bytes of a file."""
+    return file.size if isinstance(file, Remote) else file.stat().st_size
+
+
+def special(path: File) -> bool:
     """Whether it is a pipe, a socket or a device: what can be read once, or never ends."""
     return path.exists() and not (path.is_file() or path.is_dir())
 
 
-def packed(path: Path) -> bool:
+def packed(path: File) -> bool:
     """Whether its name says that it is compressed."""
     return path.suffix.lower() == ".gz"
 
 
-def ending(path: Path) -> str:
+def ending(path: File) -> str:
     """The suffix that says what it holds, in small letters, whether it is compressed or not."""
     return Path(path.stem if packed(path) else path.name).suffix.lower()
 
@@ -89,7 +110,7 @@ def digest(files: Iterable[Path], root: Path) -> str:
 
 
 @contextmanager
-def whole_gzip(path: Path) -> Iterator[None]:
+def whole_gzip(path: File) -> Iterator[None]:
     """Names the file when it turns out to be damaged while it is decompressed."""
     try:
         yield
@@ -98,7 +119,18 @@ def whole_gzip(path: Path) -> Iterator[None]:
 
 
 @contextmanager
-def opened(path: Path, newline: str | None = None) -> Iterator[TextIO]:
+def unpacked(path: File) -> Iterator[Any]:
+    """The bytes of a file, decompressed if its name ends in .gz."""
+    with path.open("rb") as raw:
+        if not packed(path):
+            yield raw
+            return
+        with gzip.GzipFile(fileobj=raw) as file:
+            yield file
+
+
+@contextmanager
+def opened(path: File, newline: str | None = None) -> Iterator[TextIO]:
     """The text of a file, decompressed if its name ends in .gz.
 
     It is UTF-8 unless a byte order mark says UTF-16 or UTF-32. Bytes that are none of it come as lone
@@ -106,16 +138,13 @@ def opened(path: Path, newline: str | None = None) -> Iterator[TextIO]:
 
     Raises BinaryFileError if it is no text, ValueError for a damaged .gz, OSError if it cannot be read.
     """
-    with whole_gzip(path):
-        raw: io.BufferedReader | gzip.GzipFile
-        raw = gzip.open(path, "rb") if packed(path) else open(path, "rb")  # noqa: SIM115
-        with raw:
-            encoding = _encoding(path, raw.peek(HEAD)[:HEAD])
-            errors = "surrogateescape" if encoding.startswith("utf-8") else "lone surrogate"
-            yield io.TextIOWrapper(raw, encoding, errors, newline)
+    with whole_gzip(path), unpacked(path) as raw:
+        encoding = _encoding(path, raw.peek(HEAD)[:HEAD])
+        errors = "surrogateescape" if encoding.startswith("utf-8") else "lone surrogate"
+        yield io.TextIOWrapper(raw, encoding, errors, newline)
 
 
-def _encoding(path: Path, head: bytes) -> str:
+def _encoding(path: File, head: bytes) -> str:
     for mark, encoding in MARKS:
         if head.startswith(mark):
             return encoding

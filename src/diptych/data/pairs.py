@@ -19,7 +19,7 @@ def crop_pairs(texts: Sequence[str], n: int = 2000, seed: int = 0) -> tuple[list
     rng = np.random.default_rng(seed)
     first: list[str] = []
     second: list[str] = []
-    for i in rng.permutation(len(texts)).tolist():
+    for i in map(int, rng.permutation(len(texts))):
         if len(first) == n:
             break
         text = texts[i]

@@ -1,5 +1,6 @@
-"""What a path or a hub id stands for: text files, a table, or a data set of the hub."""
+"""What a path, a pattern, a URL or a hub id stands for: text files, a table, or a data set of the hub."""
 
+import glob
 import itertools
 import os
 import re
@@ -10,10 +11,11 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from diptych.core import DataError
-from diptych.data import cache, columns, tables
+from diptych.data import cache, columns, remote, tables
 from diptych.data.columns import Columns, Row
 from diptych.data.corpus import Pair
-from diptych.data.files import BinaryFileError, below, digest, ending, opened, shown, special
+from diptych.data.files import BinaryFileError, File, below, digest, ending, matching, opened, shown, size, special
+from diptych.data.remote import UnreachableError, is_url
 from diptych.data.tally import Tally
 
 FORMATS = {
@@ -50,15 +52,20 @@ class Source(Protocol):
 
 
 def find(path: str | Path, named: Collection[str] = ()) -> Source:
-    """The source at a path; a hub id if there is no such path and its name looks like one.
+    """The source at a path, a pattern of paths or a URL; else, if its name looks like one, a hub id.
 
     In a folder of many formats, tables that have a column of one of the names (a usual one for text, if
     none is given) come first, then the format that has the most bytes.
 
     Raises FileNotFoundError if there is neither, ValueError if the format is not known.
     """
+    if is_url(str(path)):
+        return _far(str(path), named)
     place = Path(os.path.expanduser(path))
     if not place.exists():
+        if glob.has_magic(str(place)):
+            matched, folder = matching(place)
+            return _folder(shown(place.name), matched, lambda files: digest(files, folder), str(path), named)
         return _hub(str(path), place)
     if special(place):
         raise ValueError(
@@ -67,20 +74,26 @@ def find(path: str | Path, named: Collection[str] = ()) -> Source:
         )
     name = shown(place.name or place.resolve().name)
     if not place.is_dir():
-        if (format := _format(place)) is None:
-            raise ValueError(f"{path} is of no known format; these are: {_known()}, and each of them with .gz")
-        return _files(name, format, [place], place)
+        return _file(name, place, digest([place], place))
     there = below(place)
-    files = [file for file in there if not (special(file) or file.is_dir())]
-    names = {file.name for file in files if file.parent == place}
+    names = {file.name for file in there if file.parent == place}
     if "dataset_dict.json" in names or names >= {"dataset_info.json", "state.json"}:
-        return _saved(name, place, files)
-    main = _main(files, place, {*(named or columns.TEXT)})
-    chosen = {file: None for file in files if _format(file) == main}
-    return _files(name, main, [*chosen], place, [file for file in there if file not in chosen])
+        return _saved(name, place, [file for file in there if not (special(file) or file.is_dir())])
+    return _folder(name, there, lambda files: digest(files, place), str(place), named)
 
 
-def _format(file: Path) -> str | None:
+def _far(url: str, named: Collection[str]) -> Source:
+    """The source that a URL names."""
+    if url.startswith(("file://", "local://")):
+        return find(remote.connect(url)[1], named)
+    there, many = remote.found(url)
+    name = remote.named(url)
+    if not many:
+        return _file(name, there[0], remote.digest(there, url))
+    return _folder(name, there, lambda files: remote.digest(files, url), remote.shown(url), named)
+
+
+def _format(file: File) -> str | None:
     return FORMATS.get(ending(file))
 
 
@@ -88,44 +101,63 @@ def _known() -> str:
     return ", ".join(FORMATS)
 
 
-def _files(name: str, format: str, files: list[Path], root: Path, others: Sequence[Path] = ()) -> Source:
-    content = cache.key(digest(files, root), *(file.name for file in others))
-    if format != "text":
-        return Table(name, content, partial(_chained, READERS[format], files), others)
-    return Texts(name, content, files, others) if root.is_dir() else Lines(name, content, root)
+def _file(name: str, file: File, content: str) -> Source:
+    if (format := _format(file)) is None:
+        raise ValueError(f"{file} is of no known format; these are: {_known()}, and each of them with .gz")
+    if format == "text":
+        return Lines(name, content, file)
+    return Table(name, content, partial(_chained, READERS[format], [file]))
 
 
-def _main(files: Sequence[Path], root: Path, named: Collection[str]) -> str:
+def _folder(
+    name: str, there: Sequence[Any], hashed: Callable[[list[Any]], str], where: str, named: Collection[str]
+) -> Source:
+    """The files of one format among all that are there."""
+    files = [file for file in there if not (special(file) or file.is_dir())]
+    main = _main(files, where, {*(named or columns.TEXT)})
+    chosen = {file: None for file in files if _format(file) == main}
+    others = [file for file in there if file not in chosen]
+    key = cache.key(hashed([*chosen]), *(file.name for file in others))
+    if main == "text":
+        return Texts(name, key, [*chosen], others)
+    return Table(name, key, partial(_chained, READERS[main], [*chosen]), others)
+
+
+def _main(files: Sequence[File], where: str, named: Collection[str]) -> str:
     """The format of a folder's documents. A README beside a table is often longer than the table."""
-    formats: dict[str, list[Path]] = {}
+    formats: dict[str, list[File]] = {}
     for file in files:
         if (format := _format(file)) and file.exists():
             formats.setdefault(format, []).append(file)
     if not formats:
         raise DataError(
-            f"there is no document in {root}: none of its {len(files)} files is {_known()} or one of them with .gz"
+            f"there is no document in {where}: none of its {len(files)} files is {_known()} or one of them with .gz"
         )
     if len(formats) == 1:
         return next(iter(formats))
-    sizes = {format: sum(file.stat().st_size for file in found) for format, found in formats.items()}
+    sizes = {format: sum(map(size, found)) for format, found in formats.items()}
     return max(formats, key=lambda format: (_has_column(format, formats[format][0], named), sizes[format]))
 
 
-def _has_column(format: str, file: Path, named: Collection[str]) -> bool:
+def _has_column(format: str, file: File, named: Collection[str]) -> bool:
     """Whether the first row has a column of one of the names."""
     try:
         row = next(iter(READERS[format](file, Tally(), None)), {}) if format in READERS else {}
-    except (DataError, OSError):
+    except DataError:
+        return False
+    except UnreachableError:
+        raise
+    except OSError:
         return False
     return not {*named}.isdisjoint([*row, *(name.lower().strip() for name in row)])
 
 
-def _unread(others: Sequence[Path], tally: Tally) -> None:
+def _unread(others: Sequence[File], tally: Tally) -> None:
     known = [file for file in others if not (special(file) or file.is_dir())]
     suffixes = sorted({shown(file.suffix or file.name) for file in known})
     tally.add("file", f"not read, of another format ({', '.join(suffixes[:10])})", len(known))
     tally.add("file", "not read: a pipe, a socket or a device", sum(map(special, others)))
-    for folder in filter(Path.is_dir, others):
+    for folder in (file for file in others if isinstance(file, Path) and file.is_dir()):
         tally.add("folder", f"not read: {'a link' if folder.is_symlink() else 'it cannot be opened'}")
 
 
@@ -138,8 +170,8 @@ class Texts:
 
     name: str
     digest: str
-    files: Sequence[Path]
-    others: Sequence[Path]
+    files: Sequence[File]
+    others: Sequence[File]
 
     def pairs(self, text: str | None, label: str | None, tally: Tally) -> tuple[str, Iterable[Pair]]:
         _no_columns(self.name, text, label)
@@ -152,6 +184,8 @@ class Texts:
                     yield file.read(), None
             except BinaryFileError:
                 tally.add("file", "skipped: binary, not text")
+            except UnreachableError:
+                raise
             except OSError:
                 tally.add("file", "skipped: cannot be read")
         _unread(self.others, tally)
@@ -163,7 +197,7 @@ class Lines:
 
     name: str
     digest: str
-    path: Path
+    path: File
 
     def pairs(self, text: str | None, label: str | None, tally: Tally) -> tuple[str, Iterable[Pair]]:
         _no_columns(self.name, text, label)
@@ -184,7 +218,7 @@ class Lines:
                     yield "".join(lines).rstrip("\n"), None
 
 
-def _has_paragraphs(path: Path) -> bool:
+def _has_paragraphs(path: File) -> bool:
     paragraphs = lines = 0
     with opened(path) as file:
         for blank, run in itertools.groupby(file, str.isspace):
@@ -209,7 +243,7 @@ class Table:
     name: str
     digest: str
     rows: Rows
-    others: Sequence[Path] = ()
+    others: Sequence[File] = ()
 
     def pairs(self, text: str | None, label: str | None, tally: Tally) -> tuple[str, Iterable[Pair]]:
         sample = _sample(self.rows(Tally(), None))
@@ -234,8 +268,8 @@ class Table:
 
 
 def _chained(
-    reader: Callable[[Path, Tally, Sequence[str] | None], Iterator[Row]],
-    files: Sequence[Path],
+    reader: Callable[[File, Tally, Sequence[str] | None], Iterator[Row]],
+    files: Sequence[File],
     tally: Tally,
     used: Sequence[str] | None,
 ) -> Iterator[Row]:

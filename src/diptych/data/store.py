@@ -17,6 +17,7 @@ from tokenizers import Encoding, Tokenizer
 
 from diptych.core import Record, Text
 from diptych.data import cache
+from diptych.data.column import places
 from diptych.data.documents import Documents
 from diptych.data.pieces import pieces, together
 from diptych.data.sentences import Segmentation, boundaries, lengths
@@ -88,11 +89,11 @@ class TokenStore:
 
     def select(self, indices: Iterable[int]) -> "TokenStore":
         """The documents at these places, in this order. Raises IndexError if there is no such place."""
-        chosen = np.asarray(list(indices), np.int64)
+        chosen = places(indices)
         if len(chosen) and not -len(self) <= chosen.min() <= chosen.max() < len(self):
             raise IndexError(f"there are {len(self)} documents; got {chosen.min()} to {chosen.max()}")
         rows = chosen % max(1, len(self)) if self.rows is None else self.rows[chosen]
-        return replace(self, fingerprint=cache.key("select", self.fingerprint, chosen.tobytes().hex()), rows=rows)
+        return replace(self, fingerprint=cache.key("select", self.fingerprint, chosen), rows=rows)
 
     @cached_property
     def lengths(self) -> Int[np.ndarray, " n"]:

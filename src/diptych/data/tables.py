@@ -1,7 +1,6 @@
 """Tables as rows: JSON lines, CSV, Parquet, and datasets of Hugging Face."""
 
 import csv
-import gzip
 import itertools
 import json
 import re
@@ -10,20 +9,21 @@ import tempfile
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from pathlib import Path
 from typing import Any, BinaryIO
 
 from diptych.core import DataError
 from diptych.data.columns import LABEL, TEXT, Row, listed
-from diptych.data.files import ending, opened, packed, whole_gzip
+from diptych.data.files import File, ending, opened, packed, unpacked, whole_gzip
+from diptych.data.remote import Remote, UnreachableError
 from diptych.data.tally import Tally
 
 TOGETHER = 256  # rows that are decoded at once
+BUFFER = 1 << 20  # bytes of a column that are in memory at once
 WIDE = 64  # characters; a longer field is no column's name
 LONGEST = 1 << 28  # characters of a field; a longer one is not closed
 
 
-def json_lines(path: Path, tally: Tally, columns: Sequence[str] | None) -> Iterator[Row]:
+def json_lines(path: File, tally: Tally, columns: Sequence[str] | None) -> Iterator[Row]:
     """One object per line; a .json file may also be one array of objects.
 
     Raises ValueError that names the file, the line and what is there, if it is no JSON object.
@@ -47,7 +47,7 @@ def _object(where: str, line: str) -> Row:
     return row
 
 
-def _array(path: Path, text: str) -> Iterator[Row]:
+def _array(path: File, text: str) -> Iterator[Row]:
     try:
         rows = json.loads(text)
     except (ValueError, RecursionError) as error:
@@ -70,7 +70,7 @@ def excerpt(text: str) -> str:
     return ascii(short) if not short.isprintable() else short
 
 
-def delimited(path: Path, tally: Tally, columns: Sequence[str] | None) -> Iterator[Row]:
+def delimited(path: File, tally: Tally, columns: Sequence[str] | None) -> Iterator[Row]:
     """Rows of a .csv or .tsv file by the names in its first row.
 
     A .csv file may use semicolons or tabs. A file whose first row is no header (it has no usual name, and
@@ -97,7 +97,7 @@ def delimited(path: Path, tally: Tally, columns: Sequence[str] | None) -> Iterat
                 yield dict(zip(header, fields, strict=False))
 
 
-def _fields(path: Path, file: Iterable[str]) -> Iterator[list[str]]:
+def _fields(path: File, file: Iterable[str]) -> Iterator[list[str]]:
     """The fields of each row. A row that takes several lines must be well quoted."""
     csv.field_size_limit(LONGEST)
     number, first = next(((i, line) for i, line in enumerate(file, 1) if not line.isspace()), (1, ""))
@@ -156,16 +156,19 @@ def _usual(fields: Sequence[str]) -> bool:
     return not {*TEXT, *LABEL}.isdisjoint(field.strip().lower() for field in fields)
 
 
-def parquet(path: Path, tally: Tally, columns: Sequence[str] | None) -> Iterator[Row]:
-    """Rows of a Parquet file. Raises ValueError if it is none."""
+def parquet(path: File, tally: Tally, columns: Sequence[str] | None) -> Iterator[Row]:
+    """Rows of a Parquet file, of which a few pages are in memory. Raises ValueError if it is none."""
     import pyarrow.parquet as pq
 
     with _seekable(path) as file:
         try:
-            table = pq.ParquetFile(file)
+            table = pq.ParquetFile(file, buffer_size=BUFFER, pre_buffer=False)  # else all row groups so far stay
             _named_twice(table.schema_arrow.names, tally)
-            for batch in table.iter_batches(TOGETHER, columns=columns):
-                yield from batch.to_pylist()
+            for group in range(table.num_row_groups):
+                for batch in table.iter_batches(TOGETHER, row_groups=[group], columns=columns):
+                    yield from batch.to_pylist()
+        except UnreachableError:
+            raise
         except Exception as error:  # what is damaged, pyarrow says by errors of many kinds
             if isinstance(error, OSError) and error.errno:
                 raise
@@ -173,13 +176,15 @@ def parquet(path: Path, tally: Tally, columns: Sequence[str] | None) -> Iterator
 
 
 @contextmanager
-def _seekable(path: Path) -> Iterator[BinaryIO]:
-    if not packed(path):
-        with open(path, "rb") as file:
-            yield file
+def _seekable(path: File) -> Iterator[BinaryIO]:
+    """The bytes in any order; what can only be read from the first to the last is copied to a file first."""
+    raw = None if packed(path) else path.seekable() if isinstance(path, Remote) else path.open("rb")
+    if raw is not None:
+        with raw:
+            yield raw
         return
     with tempfile.TemporaryFile() as whole:
-        with whole_gzip(path), gzip.open(path, "rb") as file:
+        with whole_gzip(path), unpacked(path) as file:
             shutil.copyfileobj(file, whole)
         whole.seek(0)
         yield whole

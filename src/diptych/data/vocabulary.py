@@ -21,6 +21,7 @@ from diptych.data.pieces import pieces, together
 
 FORMAT = "1"  # of what is cached; another number makes old entries unused
 SPECIAL = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]  # ids 0 to 4
+MOST = 10_000_000  # tokens; the trainer takes the memory for all of them at once, and ends the process without it
 ALPHABET = 1000  # the most characters; rarer ones are unknown
 TOGETHER = 1 << 20  # characters handed to the trainer at once: it takes the interpreter's lock once for each list
 PIECE = 1 << 12  # characters; the trainer's time and memory for a longer text grow faster than its length
@@ -35,10 +36,12 @@ def train(texts: Iterable[str], size: int, punctuation: bool = True) -> Tokenize
     in the order of a hash table, and breaks ties by these numbers, so the characters are counted here
     and given to it. Kept in the cache by the texts.
 
-    Raises ValueError if `size` leaves no room beside the five special tokens, or there is no text.
+    Raises ValueError if `size` leaves no room beside the five special tokens or is above MOST, or there is no text.
     """
-    if size < len(SPECIAL) + 2:
-        raise ValueError(f"a vocabulary has room for {len(SPECIAL)} special tokens and more; got size {size}")
+    if not len(SPECIAL) + 2 <= size <= MOST:
+        raise ValueError(
+            f"a vocabulary has from {len(SPECIAL) + 2} tokens, five of them special, to {MOST:,}; got {size}"
+        )
     texts = list(texts) if isinstance(texts, Iterator) else texts
     key = cache.key(FORMAT, tokenizers.__version__, str(size), str(punctuation), _digest(texts))
 

@@ -11,7 +11,7 @@ from jaxtyping import Int
 
 def labelled(labels: Sequence[str | None] | None) -> Int[np.ndarray, " n"]:
     """The places of the documents that have a label."""
-    return np.array([i for i, label in enumerate(labels or ()) if label is not None], dtype=np.int64)
+    return np.fromiter((i for i, label in enumerate(labels or ()) if label is not None), np.int64)
 
 
 def split(rows: int) -> tuple[Int[np.ndarray, " train"], Int[np.ndarray, " test"]]:

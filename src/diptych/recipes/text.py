@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
 Rule = Literal["sentences", "halves", "paper"]
 CHARACTERS = 300  # of the corpus for each token of the vocabulary
+LEARNED = 1 << 28  # characters: of a larger corpus, a vocabulary is learned from every second, third ... document
 
 
 class Settings(TypedDict, total=False):
@@ -29,7 +30,8 @@ class Settings(TypedDict, total=False):
     pooling: Literal["mean", "cls", "last"] | None
     """How token vectors become one (mean; what a sentence-transformers folder says)."""
     vocabulary: int | None
-    """Tokens of the vocabulary that static and tiny learn from the corpus."""
+    """Tokens of the vocabulary that static and tiny learn from the corpus; of a large one, from documents
+    evenly spaced in it, of 268 million characters."""
     dim: int | None
     """Width of the embeddings of static and tiny."""
     batch: int | None
@@ -173,8 +175,10 @@ def _encoder(
         raise ValueError(f"--init {given['init']} brings its own encoder; leave --encoder {name} out")
     if "init" not in given and name in ("static", "tiny"):
         kind = kinds[name]
-        size = given["vocabulary"] if "vocabulary" in given else _vocabulary(documents)
-        tokenizer = vocabulary.train(documents.texts, size, punctuation=name == "tiny")
+        characters = sum(map(len, documents.texts))
+        size = given["vocabulary"] if "vocabulary" in given else _vocabulary(characters)
+        some = documents.texts[:: 1 + characters // LEARNED]
+        tokenizer = vocabulary.train(some, size, punctuation=name == "tiny")
         dim = given.get("dim", kind.dim)
         if dim < 1:
             raise ValueError(f"an embedding has at least one number; got dim={dim}")
@@ -205,12 +209,11 @@ def _encoder(
     return kind, encoder
 
 
-def _vocabulary(documents: "Documents") -> int:
+def _vocabulary(characters: int) -> int:
     """Tokens of a vocabulary that a corpus of this size can teach: one per CHARACTERS, within bounds.
 
     Rarer tokens would be told apart by the documents they happen to be in, and nothing else.
     """
-    characters = sum(len(text) for text in documents.texts)
     return min(30_000, max(2_000, characters // CHARACTERS))
 
 
@@ -221,30 +224,31 @@ def _only(options: set[str], given: Mapping[str, Any], why: str) -> None:
 
 def _croppable(data: "TokenStore", crop: "Crop | Halves | PaperCrop") -> "tuple[TokenStore, list[str]]":
     """The documents that have two different windows, and what became of the others."""
+    import numpy as np
+
     from diptych.core import DataError
 
-    fits: list[int] = []
+    fits = np.zeros(len(data), bool)
     different: set[bytes] = set()
     by_words = 0
     for i in range(len(data)):
         text = data[i]["text"]
         if crop.fits(text):
-            fits.append(i)
+            fits[i] = True
             by_words += crop.by_words(text)
             if len(different) < 2:
                 different.add(text.ids.tobytes())
     if len(different) < 2:
         raise DataError(
-            f"{len(fits)} of {len(data)} documents can be cropped, and no two of them differ: contrastive "
+            f"{fits.sum()} of {len(data)} documents can be cropped, and no two of them differ: contrastive "
             "learning needs at least two different documents, each with two different windows"
         )
     notes = []
     if by_words:
         notes.append(f"too short for two sentence crops, so cropped by words: {by_words:,} of {len(data):,} documents")
-    if len(fits) < len(data):
-        lost = len(data) - len(fits)
+    if lost := len(data) - int(fits.sum()):
         notes.append(f"cannot be cropped at all, so left out of training: {lost:,} of {len(data):,} documents")
-        data = data.select(fits)
+        data = data.select(np.flatnonzero(fits))
     return data, notes
 
 

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from copy import deepcopy
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -41,18 +42,22 @@ def train(
     machine: Machine = Machine(),  # noqa: B008
     instruments: Sequence[Instrument] = (),
     watch: Watch = lambda metrics: None,
+    say: Callable[[str], None] = lambda line: None,
+    last: int | None = None,
 ) -> None:
-    """Trains `recipe.model`, from the newest checkpoint in `folder` if there is one.
+    """Trains `recipe.model`, from the newest checkpoint in `folder` if there is one, up to step `last` or its end.
 
     Writes `folder/checkpoints/` and `folder/metrics.jsonl`. A run that was stopped at any moment and
     taken up again ends in the same bytes as one that was not, on the same machine and thread count;
-    in `metrics.jsonl` the fields of `WALL_CLOCK` differ. Raises Interrupted after SIGINT or SIGTERM,
-    DivergedError when the loss is not finite.
+    in `metrics.jsonl` the fields of `WALL_CLOCK` differ. A checkpoint that is damaged is passed over for the one
+    before it, and `say` is told. Raises Interrupted after SIGINT or SIGTERM, DivergedError when the loss is not
+    finite, DataError if there are checkpoints but none can be read.
     """
     world, where = processes.world(), precision.device(machine.device)
     torch.manual_seed(recipe.seed)
     learner = _Learner.of(recipe, machine, where, world)
-    step, spent = state.load(folder / "checkpoints", learner.modules, learner.optimiser)
+    step, spent = state.load(folder / "checkpoints", learner.modules, learner.optimiser, say)
+    last = recipe.steps if last is None else last
     if not world.first:  # a library's own dropout differs between processes
         torch.manual_seed(recipe.seed + (world.rank << 32) + step)
     spent = {"tokens": 0, "computed": 0} | spent
@@ -62,7 +67,7 @@ def train(
 
     threads = learner.model.encoder.threads or torch.get_num_threads()
     with _stoppable() as stop, _metrics(folder / "metrics.jsonl", step, world) as log, _threads(threads):
-        for work in ahead(recipe, machine, step, world):
+        for work in islice(ahead(recipe, machine, step, world), max(0, last - step)):
             logged = (step + 1) % every == 0 or step + 1 == recipe.steps
             terms, views, seen = learner.step(work.to(where), step, logged)
             if step == 0:
@@ -77,11 +82,11 @@ def train(
                 log(metrics)
                 watch(metrics)
             (stopped,) = world.numbers(stop.is_set())
-            if stopped or step == recipe.steps or time.monotonic() - saved >= machine.checkpoint:
+            if stopped or step == last or time.monotonic() - saved >= machine.checkpoint:
                 if world.first:
                     state.save(folder / "checkpoints", step, learner.modules, learner.optimiser, spent)
                 saved = time.monotonic()
-            if stopped and step < recipe.steps:
+            if stopped and step < last:
                 raise Interrupted(
                     f"stopped after step {step} of {recipe.steps}; `diptych train --resume {folder}` goes on"
                 )

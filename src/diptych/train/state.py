@@ -2,6 +2,7 @@
 
 import json
 import os
+from collections.abc import Callable
 from pathlib import Path
 
 import torch
@@ -9,7 +10,9 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
-KEPT = 2  # checkpoints
+from diptych.core import DataError
+
+KEPT = 2  # checkpoints: the older is there if the newer is damaged, and to take the steps between them again
 
 
 def save(folder: Path, step: int, modules: dict[str, nn.Module], optimiser: torch.optim.Optimizer, extra: dict) -> None:
@@ -36,12 +39,7 @@ def save(folder: Path, step: int, modules: dict[str, nn.Module], optimiser: torc
         os.replace(part, path)
     finally:
         part.unlink(missing_ok=True)
-    keep(folder, KEPT)
-
-
-def keep(folder: Path, newest: int) -> None:
-    """Removes all but the newest checkpoints."""
-    for old in checkpoints(folder)[:-newest]:
+    for old in checkpoints(folder)[:-KEPT]:
         old.unlink(missing_ok=True)
 
 
@@ -50,19 +48,42 @@ def checkpoints(folder: Path) -> list[Path]:
     return sorted(folder.glob("step-*.safetensors"))
 
 
-def load(folder: Path, modules: dict[str, nn.Module], optimiser: torch.optim.Optimizer) -> tuple[int, dict]:
-    """Restores the newest checkpoint that can be read; returns its step and `extra`. Without any, step 0."""
+def read(path: Path) -> tuple[int, dict, dict[str, Tensor]]:
+    """The step, `extra` and tensors of a checkpoint. Raises DataError if it is damaged."""
+    try:
+        with safe_open(path, "pt") as file:
+            state = json.loads(file.metadata()["state"])
+            return state["step"], state["extra"], {k: file.get_tensor(k) for k in file.keys()}  # noqa: SIM118
+    except (SafetensorError, OSError, ValueError, KeyError, TypeError) as error:
+        raise DataError(f"{path} cannot be read: {error}") from error
+
+
+def load(
+    folder: Path,
+    modules: dict[str, nn.Module],
+    optimiser: torch.optim.Optimizer,
+    say: Callable[[str], None] = lambda line: None,
+) -> tuple[int, dict]:
+    """Restores the newest checkpoint that can be read; returns its step and `extra`. Without any, step 0.
+
+    One that is passed over is told to `say`. Raises DataError if there are checkpoints and none can be read.
+    """
     for scrap in folder.glob("*.part"):  # of a process that was killed while it wrote
         scrap.unlink(missing_ok=True)
+    damaged = []
     for path in reversed(checkpoints(folder)):
         try:
-            with safe_open(path, "pt") as file:
-                state = json.loads(file.metadata()["state"])
-                tensors = {k: file.get_tensor(k) for k in file.keys()}  # noqa: SIM118
-        except (SafetensorError, OSError):
+            step, extra, tensors = read(path)
+        except DataError as error:
+            damaged.append(str(error))
             continue
+        for line in damaged:
+            say(f"{line}; going on from {path.name}, the one before")
         _restore(tensors, modules, optimiser)
-        return state["step"], state["extra"]
+        return step, extra
+    if damaged:
+        remedy = f"to train from step 0 again, remove {folder}"
+        raise DataError("; ".join(["no checkpoint of this run can be read", *damaged, remedy]))
     return 0, {}
 
 
