@@ -53,15 +53,23 @@ def _mixed(x: Int[np.ndarray, " b"]) -> Int[np.ndarray, " b"]:
     return x ^ (x >> np.uint64(31))
 
 
-@functools.cache
-def _pool(width: int, device: str) -> Float[Tensor, "n width"]:
-    rows = max(1024, (1 << 21) // width)
-    return torch.rand(rows, width, generator=torch.Generator().manual_seed(0)).to(device)
+POOL = 1 << 22  # random numbers, which rows of any width are cut from
 
 
 @functools.cache
-def _masks(width: int, p: float, dtype: torch.dtype, device: str) -> Float[Tensor, "n width"]:
-    return ((_pool(width, device) >= p) / (1 - p)).to(dtype)
+def _flat(device: str) -> Float[Tensor, " n"]:
+    return torch.rand(POOL, generator=torch.Generator().manual_seed(0)).to(device)
+
+
+@functools.cache
+def _factors(p: float, dtype: torch.dtype, device: str) -> Float[Tensor, " n"]:
+    return ((_flat(device) >= p) / (1 - p)).to(dtype)
+
+
+def _rows(flat: Float[Tensor, " n"], width: int) -> Float[Tensor, "m width"]:
+    if width > POOL:
+        raise ValueError(f"noise is for layers of up to {POOL} numbers; got {width}")
+    return flat[: POOL // width * width].view(-1, width)
 
 
 def _chosen(key: Int[Tensor, " m"], rows: int) -> Int[Tensor, " m"]:
@@ -82,14 +90,14 @@ def uniform(key: Int[Tensor, " b"], rows: int, width: int) -> Float[Tensor, "b r
     A sample gets the same numbers in whatever micro-batch, order or process it is encoded. Each row
     is one, chosen by a hash, of a fixed pool of thousands of random rows: as cheap as a copy.
     """
-    pool = _pool(width, str(key.device))
+    pool = _rows(_flat(str(key.device)), width)
     place = at(key[:, None], torch.arange(1, rows + 1, device=key.device))
     return pool.index_select(0, _chosen(place.flatten(), len(pool))).view(len(key), rows, width)
 
 
 def kept(key: Int[Tensor, " m"], width: int, p: float, dtype: torch.dtype) -> Float[Tensor, "m width"]:
     """Factors of dropout, decided by the keys as in `uniform`: 0 with probability p, else 1 / (1 - p)."""
-    masks = _masks(width, p, dtype, str(key.device))
+    masks = _rows(_factors(p, dtype, str(key.device)), width)
     return masks.index_select(0, _chosen(key, len(masks)))
 
 

@@ -2,6 +2,7 @@
 
 import io
 import os
+import re
 import signal
 import sys
 from collections.abc import Sequence
@@ -81,11 +82,15 @@ def _report(error: BaseException) -> int:
         return _say(str(error), 2 if usage else 1)
     if isinstance(error, ValueError):
         return _say(str(error), 2)
+    if isinstance(error, MemoryError) or re.search(r"can't allocate memory|not enough memory", str(error)):
+        return _say(f"there is not enough memory for that ({str(error) or 'of this process'})", 1)
     if type(error).__name__ == "SafetensorError":  # also of a full disk
         return _say(f"a safetensors file cannot be read or written: {error}", 1)
     return _say(f"{type(error).__name__}: {error}", 1, "DIPTYCH_DEBUG=1 shows where; this is a fault of diptych")
 
 
 def _say(message: str, code: int, hint: str = "") -> int:
-    print(f"error: {message}" + (f"\n\nhint: {hint}" if hint else ""), file=sys.stderr)
+    from diptych.report.snippet import legible
+
+    print(legible(f"error: {message}" + (f"\n\nhint: {hint}" if hint else "")), file=sys.stderr)
     return code

@@ -6,6 +6,8 @@ import time
 from collections.abc import Mapping
 from typing import Any, TextIO
 
+from diptych.report.snippet import legible
+
 EVERY = 10.0  # seconds between plain lines
 
 
@@ -59,7 +61,7 @@ def speaks() -> bool:
 def note(*lines: str) -> None:
     """Says something beside the results: on stderr."""
     for line in lines if speaks() else ():
-        print(line, file=sys.stderr, flush=True)
+        print(legible(line), file=sys.stderr, flush=True)
 
 
 class Counter:

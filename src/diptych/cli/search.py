@@ -13,6 +13,7 @@ from diptych.data.corpus import SURROGATES
 from diptych.data.docstrings import corpus_of
 from diptych.data.documents import Documents
 from diptych.index import Index
+from diptych.report.snippet import legible
 
 app = App(name="search", help="Find the documents nearest to a query.")
 
@@ -81,7 +82,7 @@ def shown(answers: Sequence[Mapping[str, Any]]) -> str:
     width = shutil.get_terminal_size((100, 20)).columns
     lines = []
     for answer in answers:
-        head = f"  {answer['cosine']:.2f}  " + (f"{answer['label']}  " if answer["label"] else "")
-        text = " ".join(str(answer["text"]).split())
+        head = legible(f"  {answer['cosine']:.2f}  " + (f"{answer['label']}  " if answer["label"] else ""))
+        text = legible(" ".join(str(answer["text"]).split()))
         lines.append(head + textwrap.shorten(text, max(30, width - len(head)), placeholder=" ..."))
     return "\n".join(lines)

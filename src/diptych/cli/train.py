@@ -15,12 +15,14 @@ from typing import Annotated, Any
 from cyclopts import App, Parameter
 
 from diptych import recipes, runs
+from diptych.cli.kinds import unfit
 from diptych.cli.progress import Live, note
 from diptych.core import Machine, Recipe
 from diptych.data.docstrings import corpus_of
 from diptych.fitting import begin, fit
 from diptych.fitting import resume as resume_run
 from diptych.fitting import verify as verify_run
+from diptych.report.snippet import legible
 from diptych.report.table import table
 from diptych.train import precision, processes
 
@@ -113,9 +115,12 @@ def _recorded(told: Mapping[str, Any], where: Path) -> tuple[Callable[..., Recip
     arguments = told.get("arguments", {})
     try:
         inspect.signature(function).bind(**arguments)
-        return function, arguments, Machine(**told.get("machine", {}))
+        machine = Machine(**told.get("machine", {}))
     except TypeError as error:
         raise ValueError(f"{where} cannot be repeated: {error}") from error
+    if wrong := [*unfit(arguments, function), *unfit(vars(machine), Machine)]:
+        raise ValueError(f"{where} cannot be repeated: {'; '.join(wrong)}")
+    return function, arguments, machine
 
 
 def _imported(path: str) -> Callable[..., Recipe]:
@@ -284,4 +289,4 @@ def _tell(made: Sequence[runs.Run], json: bool) -> None:
         print(table(scores.get("scores", {}), scores.get("errors", {})))
         print(f"\nmodel   {run.model}\nreport  {run.report}")
     corpus = made[0].call["arguments"].get("corpus", "CORPUS")
-    print(f"\nsearch it:  diptych search {quote(str(made[0].folder))} {quote(str(corpus))} 'your question'")
+    print(legible(f"\nsearch it:  diptych search {quote(str(made[0].folder))} {quote(str(corpus))} 'your question'"))

@@ -121,7 +121,7 @@ def build(
     if isinstance(corpus, Documents):
         documents = corpus
     else:
-        _check_name(Path(corpus))
+        _check_name(Path(str(corpus)))
         documents = corpus_of(str(corpus), given.get("text_column"), given.get("label_column"))
     seen = documents.select(train_only(len(documents), documents.labels)) if given.get("train_only") else documents
     kind, encoder = _encoder(seen, given, kinds, dropout)

@@ -3,6 +3,7 @@
 from diptych.report.card import Table
 from diptych.report.digits import with_error
 from diptych.report.metrics import metric, present, row_name, value
+from diptych.report.snippet import legible
 
 BEST = "*"
 
@@ -24,7 +25,7 @@ def table(scores: Table, errors: Table | None = None) -> str:
     lines[0][1:] = [f"{title}  " for title in lines[0][1:]]
     widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
     told = ["  ".join([first.ljust(widths[0]), *map(str.rjust, rest, widths[1:])]).rstrip() for first, *rest in lines]
-    return "\n".join([*told, "", _legend(names)])
+    return legible("\n".join([*told, "", _legend(names)]))
 
 
 def best_rows(scores: Table, name: str) -> set[str]:
