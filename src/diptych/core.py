@@ -84,6 +84,14 @@ def at(key: Int[Tensor, "*m"], place: Int[Tensor, "*m"] | int) -> Int[Tensor, "*
     return key + torch.as_tensor(place, device=key.device) * 0x2545F4914F6CDD1D
 
 
+def places(edges: Int[Tensor, " b+1"], t: int) -> tuple[Int[Tensor, " t"], Int[Tensor, " t"]]:
+    """The sample of each token of a row, and its place there. What lies behind the last edge is of the last sample."""
+    sample = torch.repeat_interleave(edges.diff())
+    behind = sample.new_full((t - len(sample),), len(edges) - 2)
+    sample = torch.cat([sample, behind])
+    return sample, torch.arange(t, device=edges.device) - edges[sample]
+
+
 def uniform(key: Int[Tensor, " b"], rows: int, width: int) -> Float[Tensor, "b rows width"]:
     """Numbers in [0, 1), decided for each sample by its key and the place within the sample.
 
@@ -187,13 +195,10 @@ class Perturb:
     def __call__(self, h: Tensor, key: Int[Tensor, " b"], edges: Int[Tensor, " b+1"] | None = None) -> Tensor:
         """Samples are the first axis of `h`; with `edges` they may lie end to end in one row (1 t d)."""
         touched = uniform(~key, 1, 1).flatten() < self.fraction
-        in_a_row = edges is not None and h.ndim == 3
-        if in_a_row:
-            assert edges is not None
-            sample = torch.repeat_interleave(edges.diff())
-            place = torch.arange(len(sample), device=edges.device) - edges[sample]
-            touched, key = touched[sample], at(key[sample], place)
-        rows = h[0][:, None] if in_a_row else h
+        rows = h
+        if edges is not None and h.ndim == 3:
+            sample, place = places(edges, h.shape[1])
+            touched, key, rows = touched[sample], at(key[sample], place), h[0][:, None]
         noisy = self.noise(rows, key).to(h.dtype)
         if self.gradient == "stop":
             noisy = noisy.detach()

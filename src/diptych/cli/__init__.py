@@ -83,7 +83,8 @@ def _report(error: BaseException) -> int:
     if isinstance(error, ValueError):
         return _say(str(error), 2)
     if isinstance(error, MemoryError) or re.search(r"can't allocate memory|not enough memory", str(error)):
-        return _say(f"there is not enough memory for that ({str(error) or 'of this process'})", 1)
+        said = str(error).partition("\n")[0] or "allocation failed"
+        return _say(f"there is not enough memory for that: {said}", 1)
     if type(error).__name__ == "SafetensorError":  # also of a full disk
         return _say(f"a safetensors file cannot be read or written: {error}", 1)
     return _say(f"{type(error).__name__}: {error}", 1, "DIPTYCH_DEBUG=1 shows where; this is a fault of diptych")

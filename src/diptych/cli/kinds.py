@@ -10,7 +10,8 @@ def unfit(arguments: Mapping[str, Any], function: Callable[..., Any]) -> Iterato
     """What is wrong with the kinds of a call's arguments, a sentence each."""
     for name, hint in _hints(function).items():
         if name in arguments and not fits(arguments[name], hint):
-            yield f"{name} = {arguments[name]!r:.60} is no {getattr(hint, '__name__', str(hint).replace('typing.', ''))}"
+            kind = hint.__name__ if isinstance(hint, type) else str(hint).replace("typing.", "")
+            yield f"{name} = {arguments[name]!r:.60} is no {kind}"
 
 
 def fits(x: Any, hint: Any) -> bool:

@@ -60,7 +60,7 @@ def search(
         print(jsonlib.dumps({"model": model, "corpus": corpus, "answers": told}))
         return
     for text, many in answers.items():
-        print(f"\n{text}\n\n{shown(many)}")
+        print(f"\n{legible(text)}\n\n{shown(many)}")
 
 
 def found(index: Index, documents: Documents, query: str, k: int) -> list[dict[str, Any]]:

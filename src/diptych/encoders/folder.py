@@ -23,6 +23,7 @@ from diptych.encoders.quiet import PANIC
 
 HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*(/[A-Za-z0-9][\w.-]*)?")
 WEIGHTS = ("*.json", "*.safetensors", "*.txt", "*.model")  # never a pickle
+PICKLES = ("*.bin", "*.pt", "*.pth", "*.ckpt", "*.pkl", "*.pickle")
 OTHER_FORMATS = ("onnx/*", "openvino/*", "coreml/*", "original/*")
 
 
@@ -117,6 +118,29 @@ def chain(folder: Path) -> list[Module]:
     if index.exists() and not modules:
         raise ValueError(f"{index} is no list of modules, each with idx, type and path")
     return modules
+
+
+def pickled(folder: Path) -> str | None:
+    """The name of a pickle that holds a folder's weights, or that an index of them leads to; None if there is none."""
+    for index in folder.glob("*.safetensors.index.json"):
+        shards = config(folder, index.name).get("weight_map")
+        for name in shards.values() if isinstance(shards, dict) else ():
+            if not str(name).endswith(".safetensors"):
+                return str(name)
+    names = sorted(file.name for pattern in PICKLES for file in folder.glob(pattern))
+    if any((folder / f"model.safetensors{index}").exists() for index in ("", ".index.json")):
+        adapted = (folder / "adapter_config.json").exists() and not (folder / "adapter_model.safetensors").exists()
+        names = [name for name in names if adapted and name.startswith("adapter_model.")]
+    return names[0] if names else None
+
+
+def kernels(told: Any, within: bool = False) -> Iterator[str]:
+    """The repositories of the hub whose code a configuration wants to run, as `"attn_implementation": "owner/name"`."""
+    if isinstance(told, dict):
+        for key, inner in told.items():
+            yield from kernels(inner, within or str(key).endswith("_implementation"))
+    elif within and isinstance(told, str) and "/" in told:
+        yield told
 
 
 def write_chain(folder: Path, modules: Sequence[tuple[str, str, dict[str, Any] | None]]) -> None:

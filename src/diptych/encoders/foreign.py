@@ -1,6 +1,6 @@
 """Any other chain of sentence-transformers modules: it can be judged and used, not trained."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
@@ -78,10 +78,21 @@ def load(folder: Path) -> Foreign:
         ) from None
     from diptych.encoders.quiet import quiet
 
-    for module in layout.chain(folder):
-        if not module.type.startswith("sentence_transformers."):
-            raise ValueError(f"{folder} needs {module.type}, code of its own, which is never run")
-        if any(module.folder.glob("*.bin")) and not any(module.folder.glob("*.safetensors")):
-            raise ValueError(f"{module.folder} has pickled weights only, and a pickle is never opened")
+    for name in _code(folder):
+        if not name.startswith("sentence_transformers."):
+            raise ValueError(f"{folder} needs {name}, code of its own, which is never run")
+    for place in [folder, *(path for path in folder.rglob("*") if path.is_dir())]:
+        if name := layout.pickled(place):
+            raise ValueError(f"{place} has its weights as {name} only, and a pickle is never opened")
     with layout.reading("model", folder), quiet():
         return Foreign(SentenceTransformer(str(folder), device="cpu", local_files_only=True))
+
+
+def _code(folder: Path) -> Iterator[str]:
+    """The types of the modules, and of those within a router; repositories whose code is asked for."""
+    yield from (module.type for module in layout.chain(folder))
+    for file in folder.rglob("*config.json"):
+        settings = layout.config(file.parent, file.name)
+        types = settings.get("types")
+        yield from map(str, types.values() if isinstance(types, dict) else ())
+        yield from layout.kernels(settings)

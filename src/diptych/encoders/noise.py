@@ -15,15 +15,20 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
-from diptych.core import at, kept
+from diptych.core import at, kept, places
 
 
 @dataclass(frozen=True)
 class Keys:
-    """A key for every text, and for every token of the row."""
+    """A key for every text, one for what lies behind the last, and one for every token of the row."""
 
-    texts: Int[Tensor, " b"]
+    texts: Int[Tensor, " b+1"]
     tokens: Int[Tensor, " t"]
+
+    @staticmethod
+    def of(key: Int[Tensor, " b"], edges: Int[Tensor, " b+1"], t: int) -> "Keys":
+        text, place = places(edges, t)
+        return Keys(torch.cat([key, key[-1:]]), at(key[text], place))
 
 
 _keys: ContextVar[Keys | None] = ContextVar("keys", default=None)

@@ -19,6 +19,7 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 
+from diptych.core import places
 from diptych.encoders import noise
 
 if TYPE_CHECKING:
@@ -26,6 +27,15 @@ if TYPE_CHECKING:
 
 NAME = "diptych_packed"  # of our attention function, as `transformers` knows it
 STEP = 16  # in attention, lengths are padded to a multiple of this: few shapes are fast
+
+
+def rounded(t: int) -> int:
+    """The tokens of a row, with a few more (at most one in 32), so that few lengths of rows occur.
+
+    Every new shape of a product is prepared anew, which takes milliseconds, and kept.
+    """
+    quantum = max(1, (1 << t.bit_length()) // 64)
+    return -(-t // quantum) * quantum
 
 
 @dataclass(frozen=True)
@@ -47,12 +57,14 @@ class Layout:
     padded: int  # tokens of all groups
     first: Int[Tensor, " t"]  # for a token: the padded tokens before its text
     width: Int[Tensor, " t"]  # for a token: the padded length of its text
-    text: Int[Tensor, " t"]  # of a token
     place: Int[Tensor, " t"]  # of a token in its text
     rows_: dict[int, Int[Tensor, " t*h"]] = field(default_factory=dict)
 
     @staticmethod
-    def of(edges: Int[Tensor, " b+1"]) -> "Layout":
+    def of(edges: Int[Tensor, " b+1"], t: int | None = None) -> "Layout":
+        """Of a row of `t` tokens; those behind the last edge are a text of their own."""
+        if t is not None and t > int(edges[-1]):
+            edges = torch.cat([edges, edges.new_tensor([t])])
         lengths = edges.diff()
         rounded = (lengths + STEP - 1).div(STEP, rounding_mode="floor") * STEP
         first, groups, before = torch.empty_like(lengths), [], 0
@@ -62,9 +74,8 @@ class Layout:
             first[texts] = before + n * torch.arange(len(texts), device=edges.device)
             groups.append(Group(texts, n, real, bool(real.all())))
             before += n * len(texts)
-        text = torch.repeat_interleave(lengths)
-        place = torch.arange(len(text), device=edges.device) - edges[text]
-        return Layout(edges, groups, before, first[text], rounded[text], text, place)
+        text, place = places(edges, int(edges[-1]))
+        return Layout(edges, groups, before, first[text], rounded[text], place)
 
     def rows(self, heads: int) -> Int[Tensor, " t*h"]:
         """Where each head of each token is among the padded ones: groups, texts, heads, tokens."""
@@ -198,15 +209,15 @@ def packable(network: "PreTrainedModel", first: int, lower: Callable[[], Abstrac
     ids = torch.tensor([3, 4, 3, 4, 4, 3, 3, 4, 3]) % network.get_input_embeddings().num_embeddings
     ids = ids.to(network.device)
     layout, training = Layout.of(torch.tensor([0, 4, 9], device=ids.device)), network.training
-    places = (layout.place + first)[None]
+    positions = (layout.place + first)[None]
     network.eval()
     try:
         with torch.inference_mode():
             alone = [network(input_ids=part[None]).last_hidden_state[0] for part in (ids[:4], ids[4:])]
             with laid_out(network, layout):
-                row = network(input_ids=ids[None], position_ids=places).last_hidden_state[0]
+                row = network(input_ids=ids[None], position_ids=positions).last_hidden_state[0]
                 with lower():
-                    network(input_ids=ids[None], position_ids=places)
+                    network(input_ids=ids[None], position_ids=positions)
         return torch.allclose(torch.cat(alone), row, rtol=1e-3, atol=1e-4)
     except (NotImplementedError, TypeError, RuntimeError, IndexError):
         return False

@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import torch
+from safetensors import safe_open
 from tokenizers import normalizers
 
 from diptych.encoders import folder as layout
@@ -11,7 +12,7 @@ from diptych.encoders.quiet import quiet
 from diptych.encoders.transformer import SAVED, Pooling, Transformer, positions
 
 if TYPE_CHECKING:
-    from transformers import PreTrainedModel, PreTrainedTokenizerFast
+    from transformers import PretrainedConfig, PreTrainedModel, PreTrainedTokenizerFast
 
 VOCABULARY = (  # without any of them, `transformers` makes an empty tokenizer and says nothing
     "tokenizer.json",
@@ -77,8 +78,7 @@ def _network(folder: Path) -> "PreTrainedModel":
     with layout.reading("network", folder), quiet(), torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)  # for the parts that the folder has no weights for, such as BERT's pooler
         config = AutoConfig.from_pretrained(folder, trust_remote_code=False, local_files_only=True)
-        if config.is_encoder_decoder:
-            raise ValueError(f"{config.model_type} is an encoder and a decoder; one of the two is needed")
+        _check(config, folder)
         network, report = AutoModel.from_pretrained(
             folder, config=config, dtype=torch.float32, use_safetensors=True, trust_remote_code=False,
             local_files_only=True, output_loading_info=True,
@@ -90,16 +90,31 @@ def _network(folder: Path) -> "PreTrainedModel":
     return network
 
 
+def _check(config: "PretrainedConfig", folder: Path) -> None:
+    """Raises ValueError for a configuration that would run code of its own, or build what its weights do not fill."""
+    for name in layout.kernels(layout.config(folder)):
+        raise ValueError(f"{folder} needs {name}, code of its own, which is never run")
+    if config.is_encoder_decoder:
+        raise ValueError(f"{config.model_type} is an encoder and a decoder; one of the two is needed")
+    blocks, tensors = getattr(config, "num_hidden_layers", 0), 0
+    for file in folder.glob("*.safetensors"):
+        with safe_open(file, "pt") as weights:
+            tensors += len(weights.keys())
+    if isinstance(blocks, int) and blocks > max(SHARED, tensors):
+        raise ValueError(f"{folder} speaks of {blocks:,} blocks and has {tensors:,} tensors")
+
+
+SHARED = 1000  # blocks that may be made of the same few tensors
+
+
 def _refuse_pickles(folder: Path) -> None:
-    if any(folder.glob("*.safetensors")):
-        return
-    pickles = sorted(file.name for pattern in ("*.bin", "*.pt", "*.pth", "*.ckpt") for file in folder.glob(pattern))
-    if pickles:
+    if name := layout.pickled(folder):
         raise ValueError(
-            f"{folder} has its weights as {pickles[0]} only, a pickle, which can run any code "
+            f"{folder} has its weights as {name} only, a pickle, which can run any code "
             "when it is opened; convert it to model.safetensors"
         )
-    raise FileNotFoundError(f"{folder} has no weights: no *.safetensors")
+    if not any(folder.glob("*.safetensors")):
+        raise FileNotFoundError(f"{folder} has no weights: no *.safetensors")
 
 
 def _tokenizer(folder: Path) -> "PreTrainedTokenizerFast":

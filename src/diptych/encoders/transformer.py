@@ -15,13 +15,13 @@ import torch.nn.functional as F
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
-from diptych.core import Batch, Encoder, Text, at
+from diptych.core import Batch, Encoder, Text
 from diptych.encoders import blocks as family
 from diptych.encoders import folder as layout
 from diptych.encoders import noise
 from diptych.encoders.lowered import lowered
 from diptych.encoders.noise import Keys, keyed
-from diptych.encoders.packing import Layout, laid_out, packable
+from diptych.encoders.packing import Layout, laid_out, packable, rounded
 from diptych.encoders.quiet import quiet
 from diptych.encoders.tokens import plain, surroundings, tokenise
 
@@ -171,12 +171,16 @@ class Transformer(Encoder):
     def collate(self, samples: Sequence[Text]) -> Batch:
         """Special tokens around every text, and all of them in one row: `ids` (t), and `edges` (b+1) between them.
 
+        A few padding tokens may lie behind the last edge.
+
         For a network that cannot be packed `ids` is (b t), padded, with `mask` (b t), 1 where a token is real.
         """
         rows = [self._row(sample.ids) for sample in samples]
         if not self.padded:
             edges = torch.tensor([0, *map(len, rows)]).cumsum(0)
-            return {"ids": torch.from_numpy(np.concatenate(rows)), "edges": edges}
+            ids = np.full(rounded(int(edges[-1])), self.pretrained.pad_token_id, np.int64)
+            ids[: edges[-1]] = np.concatenate(rows)
+            return {"ids": torch.from_numpy(ids), "edges": edges}
         ids = np.full((len(rows), max(map(len, rows))), self.pretrained.pad_token_id, np.int64)
         mask = np.zeros_like(ids)
         for i, row in enumerate(rows):
@@ -196,16 +200,16 @@ class Transformer(Encoder):
     def _packed(self, batch: Batch) -> Float[Tensor, "b d"]:
         """The row as a whole, in bf16 copies where autocast would make them anew for every product."""
         ids, edges, key = batch["ids"], batch["edges"], batch.get("key")
-        row = Layout.of(edges)
-        keys = None if key is None else Keys(key, at(key[row.text], row.place))
+        row = Layout.of(edges, len(ids))
+        keys = None if key is None else Keys.of(key, edges, len(ids))
         with ExitStack() as stack:
             if torch.is_autocast_enabled(ids.device.type):
                 stack.enter_context(torch.autocast(ids.device.type, enabled=False))
                 stack.enter_context(self._lowered())
             stack.enter_context(keyed(keys))
             stack.enter_context(laid_out(self.network, row))
-            places = (row.place + first_position(self.network))[None]
-            hidden = self.network(input_ids=ids[None], position_ids=places).last_hidden_state[0]
+            positions = (row.place + first_position(self.network))[None]
+            hidden = self.network(input_ids=ids[None], position_ids=positions).last_hidden_state[0]
         return pool_row(hidden, edges, self.pooling)
 
     def _lowered(self) -> AbstractContextManager[None]:
@@ -298,4 +302,5 @@ def pool_row(hidden: Float[Tensor, "t d"], edges: Int[Tensor, " b+1"], how: Pool
         return hidden[edges[:-1] if how == "cls" else edges[1:] - 1].float()
     lengths = edges.diff()
     sums = hidden.new_zeros(len(lengths), hidden.shape[1], dtype=torch.float32)
-    return sums.index_add(0, torch.repeat_interleave(lengths), hidden.float()) / lengths[:, None]
+    text = torch.repeat_interleave(lengths)
+    return sums.index_add(0, text, hidden[: len(text)].float()) / lengths[:, None]

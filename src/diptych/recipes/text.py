@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
 Rule = Literal["sentences", "halves", "paper"]
 CHARACTERS = 300  # of the corpus for each token of the vocabulary
+WIDEST = 65_536  # numbers of an embedding
 LEARNED = 1 << 28  # characters: of a larger corpus, a vocabulary is learned from every second, third ... document
 
 
@@ -180,8 +181,8 @@ def _encoder(
         some = documents.texts[:: 1 + characters // LEARNED]
         tokenizer = vocabulary.train(some, size, punctuation=name == "tiny")
         dim = given.get("dim", kind.dim)
-        if dim < 1:
-            raise ValueError(f"an embedding has at least one number; got dim={dim}")
+        if not 1 <= dim <= WIDEST:
+            raise ValueError(f"an embedding has from 1 to {WIDEST:,} numbers; got dim={dim}")
         encoder = (
             fresh(vocabulary.damped(tokenizer), dim, seed, normalize=True)
             if name == "static"

@@ -114,7 +114,8 @@ def _cut(
         batch["key"] = torch.tensor([key[v][i] for v, i in part])
         place = torch.tensor([first[v] + i for v, i in part])
         longest, real = max(sizes[r] for r in rows), sum(sizes[r] for r in rows)
-        micros.append(Micro(batch, place, perturb, real, longest * len(rows) if encoder.padded else real))
+        in_a_row = batch["ids"].numel() if "edges" in batch else real
+        micros.append(Micro(batch, place, perturb, real, longest * len(rows) if encoder.padded else in_a_row))
     return micros
 
 

@@ -18,6 +18,10 @@ def device(name: str) -> torch.device:
         raise ValueError(f"no device is called {name!r}; there are cpu, cuda, cuda:0, ...") from error
     if chosen.type == "cuda" and (chosen.index or 0) >= torch.cuda.device_count():
         raise ValueError(f"device {name!r} is not there: this machine has {torch.cuda.device_count()} GPUs; try cpu")
+    try:
+        torch.zeros(1, device=chosen).item()
+    except (RuntimeError, NotImplementedError, AssertionError) as error:
+        raise ValueError(f"device {name!r} cannot compute here; try cpu") from error
     return chosen
 
 
