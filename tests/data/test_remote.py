@@ -11,6 +11,7 @@ import threading
 
 import fsspec
 import pytest
+from fsspec.implementations.memory import MemoryFileSystem
 from writers import WRITERS, write
 
 from diptych.data.documents import read
@@ -120,7 +121,8 @@ def test_a_query_is_neither_a_part_of_the_name_nor_printed(server):
 
 
 def test_a_folder_of_shards_is_one_corpus_in_the_order_of_their_names(memory, tmp_path):
-    shards = {f"part{i}/x.jsonl": raw("x.jsonl", tmp_path, [text]) for i, text in reversed([*enumerate(TEXTS)])}
+    names = ["part-0", "part-0+", "part-1"]  # not as their URLs are sorted: "/" comes behind "+"
+    shards = {f"{x}/x.jsonl": raw("x.jsonl", tmp_path, [text]) for x, text in zip(names, TEXTS, strict=True)}
     url = memory(**shards, **{"README.md": b"read me", ".hidden/x.jsonl": b"no", ".x.jsonl": b"no"})
     documents = read(url)
     assert list(documents.texts) == TEXTS
@@ -132,13 +134,14 @@ def test_a_folder_of_shards_is_one_corpus_in_the_order_of_their_names(memory, tm
 @pytest.mark.parametrize("pattern", ["part*/x.jsonl", "**/*.jsonl", "part[0-9]/*"])
 def test_a_pattern_names_files_here_and_elsewhere(pattern, memory, tmp_path):
     for i, text in enumerate(TEXTS):
-        (tmp_path / f"part{i}").mkdir()
+        (tmp_path / f"part{i}" / "folder").mkdir(parents=True)
         write(tmp_path / f"part{i}" / "x.jsonl", [text])
     shards = {f"part{i}/x.jsonl": (tmp_path / f"part{i}" / "x.jsonl").read_bytes() for i in range(3)}
     other = {"other/x.json": b'[{"text": "no"}]'}
     assert list(read(f"{memory(**shards, **other)}/{pattern}").texts) == TEXTS
     assert list(read(tmp_path / pattern).texts) == TEXTS
     assert list(read(f"file://{tmp_path}/{pattern}").texts) == TEXTS
+    assert len(read(tmp_path / pattern).notes) == 1
 
 
 def test_a_pattern_is_taken_from_the_current_folder(tmp_path, monkeypatch):
@@ -173,7 +176,7 @@ def test_what_has_not_changed_is_not_read_again(server):
 def test_what_has_changed_is_read_again_also_at_the_same_size(server, memory):
     write(server.place / "x.jsonl", ["old"])
     url = memory(**{"x.jsonl": (server.place / "x.jsonl").read_bytes()})
-    places = (f"{url}/x.jsonl", f"{url}/*", url, f"{server.url}/x.jsonl")
+    places = (f"{url}/x.jsonl", f"{url}/*", url, f"{server.url}/x.jsonl", f"{server.url}/")
     assert {read(place).texts[0] for place in places} == {"old"}
     write(server.place / "x.jsonl", ["new"])
     os.utime(server.place / "x.jsonl", (1e9, 1e9))  # servers tell whole seconds
@@ -181,9 +184,12 @@ def test_what_has_changed_is_read_again_also_at_the_same_size(server, memory):
     assert {read(place).texts[0] for place in places} == {"new"}
 
 
-def test_a_shard_more_is_seen(memory):
+def test_a_shard_more_is_seen(memory, monkeypatch):
+    forgotten = []
+    monkeypatch.setattr(MemoryFileSystem, "invalidate_cache", lambda self, path=None: forgotten.append(path))
     url = memory(**{"a.jsonl": b'{"text": "one"}'})
     assert len(read(url)) == 1
+    assert forgotten == [None]
     memory(**{"b.jsonl": b'{"text": "two"}'})
     assert list(read(url).texts) == ["one", "two"]
 
@@ -251,15 +257,14 @@ def test_a_connection_that_breaks_is_an_error_that_names_the_file(server, monkey
 
 def test_a_file_of_text_that_cannot_be_reached_is_not_skipped(memory, monkeypatch):
     url = memory(**{"a.txt": b"one", "b.txt": b"two"})
-    system = type(fsspec.filesystem("memory"))
-    opened = system.open
+    opened = MemoryFileSystem.open
 
     def broken(self, path, *args, **kwargs):
         if path.endswith("b.txt"):
             raise ConnectionError("gone")
         return opened(self, path, *args, **kwargs)
 
-    monkeypatch.setattr(system, "open", broken)
+    monkeypatch.setattr(MemoryFileSystem, "open", broken)
     with pytest.raises(OSError, match=r"b\.txt cannot be read: ConnectionError: gone"):
         read(url)
 

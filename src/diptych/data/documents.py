@@ -77,8 +77,9 @@ def read(path: str | Path, text_column: str | None = None, label_column: str | N
     path
         A folder of .txt or .md files (each a document), or of .jsonl, .csv, .tsv or .parquet files
         (read one after the other); one such file, where a .txt or .md file holds one document per
-        line, or between blank lines; each also as .gz; a folder written by `save_to_disk` of Hugging
-        Face datasets; or, if no such path exists, a hub id like `owner/name`.
+        line, or between blank lines; each also as .gz; a pattern of paths, like `data/*.parquet`; a URL
+        of any of these that `fsspec` knows; a folder written by `save_to_disk` of Hugging Face datasets;
+        or, if no such path exists, a hub id like `owner/name`.
     text_column
         The column with the text. If not given: `text`, `document`, `content` ..., else the column
         with the longest strings.
@@ -86,8 +87,13 @@ def read(path: str | Path, text_column: str | None = None, label_column: str | N
         The column with a label. If not given: `label`, `category`, `class`, `topic` or `target`, if
         there is one.
 
-    The documents are kept in the cache by a hash of the bytes that were read. Raises FileNotFoundError,
-    PermissionError, and ValueError for what cannot be understood: the message says where and why.
+    They are streamed, once, to a memory-mapped file in the cache: what draws from it at random can shuffle
+    and resume a corpus that is larger than memory. The file is kept by a hash of the bytes that were read; of
+    a URL, by the sizes and the etags, checksums or times of change that are told, so a change that keeps all
+    of these goes unseen.
+
+    Raises FileNotFoundError, PermissionError, ImportError that names what a URL needs, UnreachableError (an
+    OSError) and ValueError for what cannot be understood: the message says where and why.
     """
     if str(path).startswith(GIVEN):
         raise ValueError(

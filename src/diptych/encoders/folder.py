@@ -117,7 +117,15 @@ def chain(folder: Path) -> list[Module]:
         modules = []
     if index.exists() and not modules:
         raise ValueError(f"{index} is no list of modules, each with idx, type and path")
+    for module in modules:
+        inside(folder, module.folder)
     return modules
+
+
+def inside(folder: Path, place: Path) -> None:
+    """Raises ValueError for a part of a model that lies outside of its folder."""
+    if not place.resolve().is_relative_to(folder.resolve()):
+        raise ValueError(f"{folder} names a part of itself that lies outside of it, {place}; it is not read")
 
 
 def pickled(folder: Path) -> str | None:

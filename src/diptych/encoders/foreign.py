@@ -94,5 +94,7 @@ def _code(folder: Path) -> Iterator[str]:
     for file in folder.rglob("*config.json"):
         settings = layout.config(file.parent, file.name)
         types = settings.get("types")
-        yield from map(str, types.values() if isinstance(types, dict) else ())
+        for name, kind in types.items() if isinstance(types, dict) else ():
+            layout.inside(folder, file.parent / name)
+            yield str(kind)
         yield from layout.kernels(settings)

@@ -25,7 +25,7 @@ def crop(
     ----------
     corpus
         A folder of .txt or .md files, one text file, .jsonl, .csv, .tsv, .parquet (each also .gz), a
-        Hugging Face dataset folder, or a hub id.
+        folder, pattern or URL of these, a Hugging Face dataset folder, or a hub id.
     sentences
         Sentences per crop.
     rule

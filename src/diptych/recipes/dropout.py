@@ -31,7 +31,7 @@ def dropout(
     ----------
     corpus
         A folder of .txt or .md files, one text file, .jsonl, .csv, .tsv, .parquet (each also .gz), a
-        Hugging Face dataset folder, or a hub id.
+        folder, pattern or URL of these, a Hugging Face dataset folder, or a hub id.
     sentences
         Sentences per crop.
     rule
