@@ -82,8 +82,8 @@ def load(folder: Path) -> Foreign:
         if not name.startswith("sentence_transformers."):
             raise ValueError(f"{folder} needs {name}, code of its own, which is never run")
     for place in [folder, *(path for path in folder.rglob("*") if path.is_dir())]:
-        if name := layout.pickled(place):
-            raise ValueError(f"{place} has its weights as {name} only, and a pickle is never opened")
+        if pickle := layout.pickled(place):
+            raise ValueError(f"{place} has its weights as {pickle} only, and a pickle is never opened")
     with layout.reading("model", folder), quiet():
         return Foreign(SentenceTransformer(str(folder), device="cpu", local_files_only=True))
 
