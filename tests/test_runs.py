@@ -142,3 +142,10 @@ def test_paths_are_written_in_full_and_nothing_else(tmp_path, monkeypatch):
     (tmp_path / "docs.jsonl").write_text(json.dumps({"text": "a"}))
     arguments = runs.begin(tmp_path / "run", CALL, {}, {}).call["arguments"]
     assert arguments == {"corpus": str(tmp_path / "docs.jsonl"), "seed": 3}
+
+
+@pytest.mark.parametrize("number", ["NaN", "-Infinity", "1e999"])
+def test_scores_that_are_no_numbers_are_told_with_their_file(tmp_path, number):
+    (tmp_path / "scores.json").write_text('{"scores": {"model": {"knn": ' + number + "}}}")
+    with pytest.raises(DataError, match=r"scores\.json is damaged"):
+        _ = Run(tmp_path).scores

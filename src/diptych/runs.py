@@ -114,6 +114,10 @@ def _scores(path: Path, found: dict[str, Any]) -> dict[str, Any]:
         table = found.get(name, {})
         if not isinstance(table, dict) or not all(row is None or isinstance(row, dict) for row in table.values()):
             raise DataError(f"{path} is damaged: {name!r} is no table of rows and metrics")
+    try:
+        json.dumps(found, allow_nan=False)
+    except ValueError as error:
+        raise DataError(f"{path} is damaged: it holds what is no number") from error
     return found
 
 

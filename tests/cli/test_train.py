@@ -214,7 +214,7 @@ def test_tiny_trains_and_loads(diptych, corpus, tmp_path):
         (("--seed", -1), "0 to 2**63"),
         (("--epochs", 0), "above 0"),
         (("--epochs", "inf"), "above 0"),
-        (("--dim", 0), "at least one"),
+        (("--dim", 0), "from 1 to"),
         (("--batch", 1), "at least two"),
         (("--temperature", "nan"), "above 0"),
         (("--seeds", "3..1"), "0,1,2 or 0..4"),

@@ -49,7 +49,7 @@ def test_no_text_is_no_vocabulary():
         train([], 100)
     with pytest.raises(ValueError, match="no text"):
         train([" \n", ""], 100)
-    with pytest.raises(ValueError, match="got size 5"):
+    with pytest.raises(ValueError, match="got 5"):
         train(TEXTS, 5)
 
 

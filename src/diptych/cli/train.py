@@ -132,8 +132,8 @@ def _imported(path: str) -> Callable[..., Recipe]:
         raise ValueError(f"{path} is no recipe that can be imported (from here, or installed): {error}") from error
     finally:
         sys.path.pop(0)
-    if not getattr(found, "is_recipe", False):
-        raise ValueError(f"{path} is no recipe (`@recipe` marks one), so it is not called")
+    if not (inspect.isfunction(found) or getattr(found, "is_recipe", False)):
+        raise ValueError(f"{path} is no recipe (a function that returns one), so it is not called")
     return found
 
 

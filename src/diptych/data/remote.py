@@ -168,23 +168,23 @@ def found(url: str) -> tuple[list[Remote], bool]:
     """The files that a URL names, in the order of their names; and whether it names many.
 
     It is a file, a folder (of the web: with a slash at its end, and a page that lists it), or a pattern with
-    `*`, `**` or `[...]`. Hidden files of a folder (`.name`) are left out.
+    `*`, `**` or `[...]`. Hidden files (`.name`) are left out.
 
     Raises FileNotFoundError if there is nothing, UnreachableError, and what `connect` raises.
     """
     system, path = connect(url)
     with _named(shown(url)):
-        if PATTERN.search(path):
-            there = {x: info for x, info in system.glob(path, detail=True).items() if info["type"] == "file"}
+        if pattern := PATTERN.search(path):
+            folder, there = path[: pattern.start()].rpartition("/")[0], system.glob(path, detail=True)
         else:
             info = system.info(path)
             if info["type"] == "file" and not url.endswith("/"):
                 return [_remote(system, path, info)], False
-            hidden = re.compile(rf"{re.escape(path.rstrip('/'))}/(.*/)?\.[^/]*")
-            there = {x: info for x, info in system.find(path, detail=True).items() if not hidden.match(x)}
-        if not there:
+            folder, there = path.rstrip("/"), system.find(path, detail=True)
+        files = [x for x, info in there.items() if info["type"] == "file" and "/." not in x[len(folder) :]]
+        if not files:
             raise FileNotFoundError
-        return [_remote(system, x, there[x]) for x in sorted(there, key=lambda x: x.split("/"))], True
+        return [_remote(system, x, there[x]) for x in sorted(files, key=lambda x: x.split("/"))], True
 
 
 def _remote(system: Any, path: str, info: Mapping[str, Any]) -> Remote:
@@ -208,7 +208,12 @@ def _named(url: str) -> Iterator[None]:
     except (ImportError, ValueError):
         raise
     except FileNotFoundError as error:
-        why = f": {type(error.__cause__).__name__}: {error.__cause__}" if error.__cause__ else ""
+        why = f": {_told(error.__cause__)}" if error.__cause__ else ""
         raise FileNotFoundError(f"there is no file or folder {url}{why}") from error
     except Exception as error:
-        raise UnreachableError(f"{url} cannot be read: {type(error).__name__}: {error}") from error
+        raise UnreachableError(f"{url} cannot be read: {_told(error)}") from error
+
+
+def _told(error: BaseException) -> str:
+    """What an error says, without the queries, users and passwords of the URLs in it."""
+    return re.sub(r"(?<=//)[^/@\s]*@|\?[^\s'\")]*", "", f"{type(error).__name__}: {error}")

@@ -96,6 +96,9 @@ def _check(config: "PretrainedConfig", folder: Path) -> None:
         raise ValueError(f"{folder} needs {name}, code of its own, which is never run")
     if config.is_encoder_decoder:
         raise ValueError(f"{config.model_type} is an encoder and a decoder; one of the two is needed")
+    for size in SIZES:
+        if isinstance(given := getattr(config, size, None), int) and given < 1:
+            raise ValueError(f"{folder} has a config.json in which {size} is {given}")
     blocks, tensors = getattr(config, "num_hidden_layers", 0), 0
     for file in folder.glob("*.safetensors"):
         with safe_open(file, "pt") as weights:
@@ -104,6 +107,10 @@ def _check(config: "PretrainedConfig", folder: Path) -> None:
         raise ValueError(f"{folder} speaks of {blocks:,} blocks and has {tensors:,} tensors")
 
 
+SIZES = (
+    "hidden_size", "intermediate_size", "vocab_size", "num_hidden_layers", "num_attention_heads", "num_key_value_heads",
+    "head_dim",
+)  # fmt: skip
 SHARED = 1000  # blocks that may be made of the same few tensors
 
 
