@@ -29,7 +29,7 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -64,7 +64,12 @@ def carried_out(tokens: list[str], limit: float) -> tuple[int | str, str, str]:
     """Exit code (or what escaped), stdout and stderr of a command line."""
     from diptych import cli
 
+    alarms = iter([None])
+
     def stop(*_: Any) -> None:
+        for _ in alarms:  # the first: this process itself may have been stopped for a while
+            signal.setitimer(signal.ITIMER_REAL, limit)
+            return
         raise Hang(f"more than {limit:g} seconds")
 
     signal.signal(signal.SIGALRM, stop)
@@ -177,14 +182,27 @@ def results(args: argparse.Namespace) -> Iterator[dict[str, Any]]:
             number += 1
 
 
+def _paused(pid: int) -> bool:
+    """Whether a process was told to stop for a while."""
+    with suppress(OSError):
+        return "T (stopped)" in Path(f"/proc/{pid}/status").read_text()
+    return False
+
+
 def _in_time(worker: subprocess.Popen[str], patience: float) -> str:
     """The next line of a worker; it is killed if there is none for so long."""
-    timer = threading.Timer(patience, worker.kill)
-    timer.start()
+    done = threading.Event()
+
+    def watch() -> None:
+        while not done.wait(patience):
+            if not _paused(worker.pid):
+                worker.kill()
+
+    threading.Thread(target=watch, daemon=True).start()
     try:
         return worker.stdout.readline() if worker.stdout else ""
     finally:
-        timer.cancel()
+        done.set()
 
 
 def main() -> int:
