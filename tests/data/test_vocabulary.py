@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from diptych.data.vocabulary import SPECIAL, damped, train, undamped
+from diptych.data.vocabulary import SPECIAL, train
 
 TEXTS = ["The cat sat on the mat.", "A cat is no mat, is it?", "Thé CAT 3.5"] * 3
 
@@ -77,24 +77,3 @@ def difficult():
 def test_training_prints_nothing(capfd):
     train(TEXTS, 60)
     assert capfd.readouterr() == ("", "")
-
-
-def test_a_damped_tokenizer_reads_a_repeated_word_once_at_its_last_place():
-    plain = train(["a cat and a dog saw the catalog, a cat"] * 9, 100, punctuation=False)
-    tokens = damped(plain).encode("A cat and a dog. A cat_log", add_special_tokens=False)
-    assert tokens.tokens == plain.encode("and dog a cat log", add_special_tokens=False).tokens
-    assert undamped(damped(plain)).to_str() == undamped(plain).to_str() == plain.to_str()
-    assert damped(damped(plain)).to_str() == damped(plain).to_str()
-
-
-def test_damping_reaches_three_hundred_characters():
-    plain = train(["word filler"] * 9, 100, punctuation=False)
-    near, far = ("word " + "- " * n + "word" for n in (140, 160))
-    assert len(damped(plain).encode(near, add_special_tokens=False).tokens) == 1
-    assert len(damped(plain).encode(far, add_special_tokens=False).tokens) == 2
-
-
-def test_a_word_of_a_million_letters_takes_no_time_and_is_unknown():
-    texts = ["a cat and a dog"] * 9 + ["a" * 1_000_000]
-    tokenizer = damped(train(texts, 100, punctuation=False))
-    assert tokenizer.encode("cat " + "b" * 10_000_000, add_special_tokens=False).tokens == ["cat", "[UNK]"]

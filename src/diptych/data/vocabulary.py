@@ -1,6 +1,5 @@
 """A vocabulary of one's own: the tokens that suit a corpus."""
 
-import json
 import re
 from collections import Counter
 from collections.abc import Iterable, Iterator
@@ -50,33 +49,6 @@ def train(texts: Iterable[str], size: int, punctuation: bool = True) -> Tokenize
         (folder / "tokenizer.json").write_text(made, encoding="utf-8")
 
     return Tokenizer.from_file(str(cache.entry("vocabularies", key, write) / "tokenizer.json"))
-
-
-WORD = r"(?<![^\W_])([^\W_]{1,100})(?![^\W_])"
-REPEATED = WORD + r"(?=[\s\S]{0,300}?(?<![^\W_])\1(?![^\W_]))"  # a word that comes again within 300 characters
-
-
-def damped(tokenizer: Tokenizer) -> Tokenizer:
-    """A copy that reads a word once where it is repeated within 300 characters, at its last place.
-
-    A mean of token vectors counts a word as often as it stands there; TF-IDF has its logarithm for
-    that. This is the part of it that a tokenizer can carry.
-    """
-    state = json.loads(undamped(tokenizer).to_str())
-    state["pre_tokenizer"] = {"type": "Sequence", "pretokenizers": [_ONCE, state["pre_tokenizer"]]}
-    return Tokenizer.from_str(json.dumps(state))
-
-
-def undamped(tokenizer: Tokenizer) -> Tokenizer:
-    """A copy that reads every word, as for crops: what is repeated may be in either of them."""
-    state = json.loads(tokenizer.to_str())
-    before = state["pre_tokenizer"]
-    if before and before["type"] == "Sequence" and before["pretokenizers"][0] == _ONCE:
-        state["pre_tokenizer"] = before["pretokenizers"][1]
-    return Tokenizer.from_str(json.dumps(state))
-
-
-_ONCE = {"type": "Split", "pattern": {"Regex": REPEATED}, "behavior": "Removed", "invert": False}
 
 
 def _digest(texts: Iterable[str]) -> str:

@@ -17,8 +17,9 @@ from tokenizers import Tokenizer
 from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 
-from diptych.core import Batch, Encoder, Text, uniform
+from diptych.core import Batch, Encoder, Text, at, kept
 from diptych.encoders import folder as layout
+from diptych.encoders.damped import Reader
 from diptych.encoders.tokens import plain, tokenise
 
 
@@ -43,6 +44,7 @@ class Static(Encoder):
     ):
         super().__init__()
         self.tokenizer = plain(tokenizer)
+        self._read = Reader.of(self.tokenizer)
         needed = 1 + max(self.tokenizer.get_vocab().values(), default=-1)
         if needed > len(table):
             raise ValueError(f"the tokenizer has {needed} tokens and the table only {len(table)} vectors")
@@ -60,7 +62,7 @@ class Static(Encoder):
         return self.embedding.dropout > 0
 
     def prepare(self, raw: Sequence[str]) -> list[Text]:
-        return tokenise(self.tokenizer, raw)
+        return tokenise(self._read, raw)
 
     def size(self, sample: Text) -> int:
         return max(1, len(sample.ids))
@@ -111,13 +113,13 @@ class _DroppedBag(torch.autograd.Function):
         counts = torch.diff(offsets, append=offsets.new_tensor([len(ids)]))
         sample = torch.repeat_interleave(counts)
         place = torch.arange(len(ids), device=ids.device) - offsets[sample]
-        noise = key[sample] + (place + 1) * 0x1E3779B97F4A7C15
-        scale = 1 / (counts.clamp(min=1)[:, None] * (1 - p))
+        noise = at(key[sample], place)
+        scale = 1 / counts.clamp(min=1)[:, None]
         ctx.save_for_backward(ids, sample, noise, scale)
-        ctx.p, ctx.n = p, len(table)
-        pooled = table.new_zeros(len(offsets), table.shape[1])
+        ctx.p, ctx.n, width = p, len(table), table.shape[1]
+        pooled = table.new_zeros(len(offsets), width)
         for some, row, k in zip(ids.split(CHUNK), sample.split(CHUNK), noise.split(CHUNK), strict=True):
-            pooled.index_add_(0, row, table.index_select(0, some).mul_(_kept(k, table.shape[1], p)))
+            pooled.index_add_(0, row, table.index_select(0, some).mul_(kept(k, width, p, table.dtype)))
         return pooled.mul_(scale)
 
     @staticmethod
@@ -125,18 +127,14 @@ class _DroppedBag(torch.autograd.Function):
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
         ids, sample, noise, scale = ctx.saved_tensors
         gradient = gradient * scale
-        table = gradient.new_zeros(ctx.n, gradient.shape[1])
+        width, dtype = gradient.shape[1], gradient.dtype
+        table = gradient.new_zeros(ctx.n, width)
         for some, row, k in zip(ids.split(CHUNK), sample.split(CHUNK), noise.split(CHUNK), strict=True):
-            table.index_add_(0, some, gradient.index_select(0, row).mul_(_kept(k, gradient.shape[1], ctx.p)))
+            table.index_add_(0, some, gradient.index_select(0, row).mul_(kept(k, width, ctx.p, dtype)))
         return table, None, None, None, None
 
 
 CHUNK = 2048  # tokens whose vectors are in the processor's cache together
-
-
-def _kept(key: Int[Tensor, " t"], width: int, p: float) -> Float[Tensor, "t d"]:
-    """1 where an entry stays, else 0; as numbers, which multiply faster than booleans."""
-    return uniform(key, 1, width)[:, 0].ge_(p)
 
 
 def fresh(tokenizer: Tokenizer, dim: int, seed: int = 0, dropout: float = 0.0, normalize: bool = False) -> Static:

@@ -1,12 +1,13 @@
 """Strings as token ids, without the special tokens that a network may want around them."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
-from tokenizers import Tokenizer
+from tokenizers import Encoding, Tokenizer
 
 from diptych.core import Text
 
+Read = Callable[[Sequence[str]], Sequence[Encoding]]  # has a tokenizer read texts
 TOGETHER = 1024  # texts that are handed to the tokenizer's threads at once
 
 
@@ -27,7 +28,7 @@ def only_strings(texts: Sequence[str], first: int = 0) -> None:
             raise TypeError(f"a text is a string; number {i} is {text!r:.40} ({type(text).__name__})")
 
 
-def tokenise(tokenizer: Tokenizer, texts: Sequence[str]) -> list[Text]:
+def tokenise(read: Read, texts: Sequence[str]) -> list[Text]:
     """Each text's ids, all of them. Raises TypeError for what is no string, ValueError if the tokenizer is broken."""
     if isinstance(texts, str):
         only_strings(texts)
@@ -36,7 +37,7 @@ def tokenise(tokenizer: Tokenizer, texts: Sequence[str]) -> list[Text]:
         part = list(texts[start : start + TOGETHER])  # texts may be lazy: read once
         only_strings(part, start)
         try:
-            encodings = tokenizer.encode_batch_fast(part, add_special_tokens=False)
+            encodings = read(part)
         except Exception as error:
             if type(error) is not Exception:
                 raise

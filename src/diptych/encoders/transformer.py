@@ -163,7 +163,7 @@ class Transformer(Encoder):
         return self
 
     def prepare(self, raw: Sequence[str]) -> list[Text]:
-        return tokenise(self.tokenizer, raw)
+        return tokenise(functools.partial(self.tokenizer.encode_batch_fast, add_special_tokens=False), raw)
 
     def size(self, sample: Text) -> int:
         return max(1, min(len(self.before) + len(sample.ids) + len(self.after), self.max_tokens))

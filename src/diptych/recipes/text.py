@@ -110,7 +110,7 @@ def build(
     from diptych.data import store
     from diptych.data.docstrings import corpus_of
     from diptych.data.documents import Documents
-    from diptych.data.vocabulary import undamped
+    from diptych.encoders.damped import undamped
     from diptych.evaluate.split import train_only
     from diptych.objectives.infonce import InfoNCE
     from diptych.views.input.text.crop import PaperCrop
@@ -166,6 +166,7 @@ def _encoder(
     from diptych import encoders
     from diptych.core import Encoder
     from diptych.data import vocabulary
+    from diptych.encoders.damped import damped
     from diptych.encoders.static import Static, fresh
     from diptych.encoders.tiny import tiny
     from diptych.encoders.transformer import Transformer
@@ -184,7 +185,7 @@ def _encoder(
         if not 1 <= dim <= WIDEST:
             raise ValueError(f"an embedding has from 1 to {WIDEST:,} numbers; got dim={dim}")
         encoder = (
-            fresh(vocabulary.damped(tokenizer), dim, seed, normalize=True)
+            fresh(damped(tokenizer), dim, seed, normalize=True)
             if name == "static"
             else tiny(tokenizer, seed, width=dim)
         )
