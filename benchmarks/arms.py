@@ -9,8 +9,12 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from diptych.core import Encoder, Machine, Recipe
 from diptych.data.documents import Documents
+from diptych.evaluate.knn import knn as one_split
+from diptych.evaluate.split import labelled
 from diptych.evaluate.suite import Encode, judge
 from diptych.train.loop import train
 
@@ -30,6 +34,18 @@ def knn(encode: Encode, documents: Documents) -> dict[str, float]:
     scores = judge({"row": encode}, documents, only=("knn", "knn_cosine")).scores["row"]
     assert scores is not None
     return {name: 100 * scores[name] for name in ("knn", "knn_cosine")}  # type: ignore[operator]
+
+
+def folded(encode: Encode, documents: Documents, folds: int) -> dict[str, float]:
+    """The same accuracy over every labelled document: each fold is asked of all others."""
+    asked = documents.select(labelled(documents.labels).tolist())
+    _, classes = np.unique(np.array(asked.labels), return_inverse=True)
+    rows, parts = encode(asked.texts), np.array_split(np.random.default_rng(42).permutation(len(asked)), folds)
+    right = [
+        one_split(rows, classes, np.concatenate(parts[:i] + parts[i + 1 :]), part).value * len(part)
+        for i, part in enumerate(parts)
+    ]
+    return {"knn": 100 * sum(right) / len(asked)}
 
 
 class Results:
