@@ -1,11 +1,15 @@
 """Arms of a speed comparison: each in a process of its own, taking turns, so that all see the same machine."""
 
+import ctypes
+import gc
 import multiprocessing
 import resource
 import statistics
 import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
 from typing import Any
 
 import torch
@@ -21,22 +25,30 @@ def interleaved(
     The order is turned round from one round to the next. Fields in `quiet` are not told on the way.
     """
     context = multiprocessing.get_context("spawn")
-    pools = {name: context.Pool(1) for name in arms}
+    pools = {name: ProcessPoolExecutor(1, context) for name in arms}
     out: dict[str, list[dict[str, Any]]] = {name: [] for name in arms}
     for turn in range(rounds + 1):
         for name in list(arms)[:: 1 if turn % 2 else -1]:
-            result = pools[name].apply(_called, arms[name])
+            try:
+                result = pools[name].submit(_called, *arms[name]).result()
+            except BrokenProcessPool:
+                raise SystemExit(
+                    f"the process of {name} died; was there memory for all of {', '.join(arms)}?"
+                ) from None
             if turn:
                 out[name].append(result)
                 told = {k: round(x, 3) for k, x in result.items() if k not in quiet}
                 print(f"{turn}/{rounds} {name}: {told}", flush=True, file=sys.stderr)
     for pool in pools.values():
-        pool.terminate()
+        pool.shutdown()
     return out
 
 
 def _called(arm: Arm, args: Sequence[Any]) -> dict[str, Any]:
     result = dict(arm(*args))
+    gc.collect()
+    if sys.platform == "linux":
+        ctypes.CDLL("libc.so.6").malloc_trim(0)  # what an arm has freed is there for the others
     return result | {"peak_mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024}
 
 

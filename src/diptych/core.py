@@ -309,6 +309,11 @@ class Encoder(nn.Module, ABC):
         """Writes a folder that other tools load."""
 
     @property
+    def tables(self) -> Sequence[nn.Module]:
+        """Modules of which a step looks up a few rows, and whose `look` an optimiser may set to be told of them."""
+        return ()
+
+    @property
     def noisy(self) -> bool:
         """Whether encoding one sample twice in training gives two embeddings."""
         return any(isinstance(m, nn.Dropout) and m.p > 0 for m in self.modules())
@@ -359,6 +364,8 @@ WASTE = 0.08
 
 class Model(nn.Module):
     """What trains: an encoder, which ships, and a head, which is thrown away."""
+
+    sharded = False  # whether the processes of a run hold a part of the weights each
 
     def __init__(self, encoder: Encoder, head: nn.Module | None = None):
         super().__init__()
@@ -552,6 +559,9 @@ class Machine:
     """cpu, cuda, cuda:1, ...; auto takes a GPU if there is one."""
     checkpoint: float = 60.0
     """Seconds between checkpoints."""
+    shard: bool = False
+    """Divide weights, gradients and the optimiser's state among the processes (FSDP2), for a model that one device
+    cannot hold."""
 
     def __post_init__(self) -> None:
         for name, least in (("tokens", 1), ("graph", 0), ("workers", 0), ("checkpoint", 0)):

@@ -226,6 +226,8 @@ def _learn(
 ) -> None:
     if world.size > 1:
         say(f"{world.size} processes share each step's {recipe.batch} samples; every one is compared with all of them")
+        if machine.shard:
+            say("weights, gradients and the optimiser's state are divided among them (FSDP2)")
     with writing(run.folder):
         train(recipe, run.folder, machine, [Geometry()], watch, say)
     if world.first:

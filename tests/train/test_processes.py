@@ -55,6 +55,42 @@ def test_the_gradient_does_not_depend_on_the_number_of_processes(job, size, tmp_
     assert (a - b).norm() < 1e-5 * a.norm()
 
 
+@pytest.mark.parametrize("job", ["toy", "bert", pytest.param("bert twice", marks=pytest.mark.slow)])
+@pytest.mark.parametrize("size", [2, pytest.param(4, marks=pytest.mark.slow)])
+def test_nor_does_that_of_weights_that_are_divided(job, size, tmp_path):
+    kind, _, how = job.partition(" ")
+    alone, shared = gradients(kind, tmp_path, 1), gradients(f"{kind} divided {how}".strip(), tmp_path, size)
+    assert alone.keys() == shared.keys()
+    a, b = (torch.cat([each[name].flatten() for name in alone]) for each in (alone, shared))
+    assert (a - b).norm() < 1e-5 * a.norm()
+
+
+def weights(folder):
+    return torch.load(folder / "end", weights_only=True)
+
+
+def same(a, b, rtol=1e-4, atol=1e-5):
+    for name, x in a.items():
+        if not name.endswith("key.bias"):  # its gradient is zero but for rounding, which AdamW makes large
+            torch.testing.assert_close(b[name], x, rtol=rtol, atol=atol, msg=name)
+
+
+def test_divided_weights_are_learned_and_taken_up_by_one_process(tmp_path):
+    whole, divided, broken = (tmp_path / name for name in ("whole", "divided", "broken"))
+    for job, out, size in (("train clipped", whole, 1), ("train divided", divided, 2)):
+        assert all(process.returncode == 0 for process in run(job, out, size))
+    same(weights(whole), weights(divided))
+    assert [process.returncode for process in run("die divided", broken, 2)] == [-9, 1]
+    assert run("train clipped", broken, 1)[0].returncode == 0
+    same(weights(whole), weights(broken))
+
+
+@pytest.mark.slow
+def test_divided_weights_learn_in_bf16(tmp_path):
+    for process in run("train divided bf16", tmp_path / "out", 2):
+        assert process.returncode == 0, process.stderr
+
+
 def test_a_process_that_dies_ends_the_run_and_any_number_takes_it_up(tmp_path):
     whole, broken = tmp_path / "whole", tmp_path / "broken"
     (ended,) = run("train", whole, 1)
@@ -66,10 +102,6 @@ def test_a_process_that_dies_ends_the_run_and_any_number_takes_it_up(tmp_path):
     assert not (broken / "end").exists()
     (ended,) = run("train", broken, 1)
     assert ended.returncode == 0, ended.stderr
-    a, b = (torch.load(folder / "end", weights_only=True) for folder in (whole, broken))
-    for name, x in a.items():
-        if name.endswith("key.bias"):  # its gradient is zero but for rounding, which AdamW makes large
-            continue
-        torch.testing.assert_close(b[name], x, rtol=1e-4, atol=1e-5, msg=name)
+    same(weights(whole), weights(broken))
     lines = [len((folder / "metrics.jsonl").read_text().splitlines()) for folder in (whole, broken)]
     assert lines == [6, 6]

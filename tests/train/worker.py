@@ -3,6 +3,7 @@
 import os
 import signal
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -16,6 +17,7 @@ from diptych.objectives.infonce import InfoNCE
 from diptych.train import processes
 from diptych.train.batches import work
 from diptych.train.loop import train
+from diptych.train.sharding import gathered, shard
 from diptych.train.step import backward
 from diptych.views.input.text.crop import Crop
 from diptych.views.network.dropout import Dropout
@@ -46,23 +48,26 @@ def bert():
     return Recipe(Model(build("Bert")), views, InfoNCE(0.1), Tokens(), Optimiser(1e-3), batch=7, steps=6)
 
 
-def gradient(made, out, graph=1 << 40):
+def gradient(made, out, graph=1 << 40, divided=False):
     r, world = made(), processes.world()
-    r.model.train()
+    model = r.model.train()
+    if divided and world.size > 1:
+        model = shard(model, torch.device("cpu"), world)
     w = work(r, 0, Machine(tokens=60), world)
-    terms, _ = backward(r.model, r.objective, r.views, w, graph=graph, world=world)
-    found = {name: p.grad for name, p in r.model.named_parameters() if p.grad is not None}
+    terms, _ = backward(model, r.objective, r.views, w, graph=graph, world=world)
+    found = {name: gathered(p.grad) for name, p in model.named_parameters() if p.grad is not None}
     torch.save(found | {"loss": terms["infonce"]}, f"{out}.{world.rank}")
 
 
-def trained(out, dies=False):
+def trained(out, dies=False, divided=False, clip=None, precision="fp32"):
     r, world = bert(), processes.world()
 
     def watch(metrics):
         if dies and metrics["step"] == 3:
             os.kill(os.getpid(), signal.SIGKILL)
 
-    train(r, Path(out), Machine(checkpoint=0.0, precision="fp32"), watch=watch)
+    r = replace(r, optimiser=replace(r.optimiser, clip=clip))
+    train(r, Path(out), Machine(checkpoint=0.0, precision=precision, shard=divided), watch=watch)
     if world.first:
         torch.save(r.model.state_dict(), f"{out}/end")
 
@@ -73,6 +78,13 @@ JOBS = {
     "bert": lambda out: gradient(bert, out),
     "train": trained,
     "die": lambda out: trained(out, dies=True),
+    "toy divided": lambda out: gradient(toy, out, divided=True),
+    "bert divided": lambda out: gradient(bert, out, divided=True),
+    "bert divided twice": lambda out: gradient(bert, out, graph=0, divided=True),
+    "train clipped": lambda out: trained(out, clip=0.5),
+    "train divided": lambda out: trained(out, divided=True, clip=0.5),
+    "train divided bf16": lambda out: trained(out, divided=True, precision="bf16"),
+    "die divided": lambda out: trained(out, dies=True, divided=True, clip=0.5),
 }
 
 if __name__ == "__main__":

@@ -27,3 +27,8 @@ def lowered(entry: nn.Module, blocks: Sequence[nn.Module], dtype: torch.dtype) -
         for module, name, p in held:
             module._parameters[name] = p
         handle.remove()
+
+
+def divided(block: nn.Module) -> bool:
+    """Whether FSDP2 gathers a block's weights only while it computes, so that there is nothing to copy before."""
+    return hasattr(block, "unshard")

@@ -3,7 +3,7 @@
 Shapes: b samples, t tokens of all samples in one row, n tokens in the vocabulary, d width.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -58,6 +58,10 @@ class Static(Encoder):
         return [self.embedding]
 
     @property
+    def tables(self) -> list[nn.Module]:
+        return [self.embedding]
+
+    @property
     def noisy(self) -> bool:
         return self.embedding.dropout > 0
 
@@ -90,19 +94,50 @@ class Static(Encoder):
 
 
 class Bag(nn.Module):
-    """Looks vectors up and pools them in one pass."""
+    """Looks vectors up and pools them in one pass.
+
+    If there is a `look`, it is told which rows are about to be looked up, and the gradient has these alone (sparse).
+    """
 
     def __init__(self, table: Float[Tensor, "n d"], dropout: float):
         super().__init__()
         self.weight, self.dropout = nn.Parameter(table.detach().clone().contiguous()), dropout
+        self.look: Callable[[Tensor], None] | None = None
 
     def forward(
         self, ids: Int[Tensor, " t"], offsets: Int[Tensor, " b"], key: Int[Tensor, " b"] | None = None
     ) -> Float[Tensor, "b d"]:
+        table: Tensor = self.weight
+        if self.look:
+            rows, ids = _distinct(ids, len(table))
+            self.look(rows)
+            table = _Rows.apply(table, rows)
         if key is None or not (self.training and self.dropout):
-            return F.embedding_bag(ids, self.weight, offsets, mode="mean")
-        pooled: Tensor = _DroppedBag.apply(self.weight, ids, offsets, key, self.dropout)
+            return F.embedding_bag(ids, table, offsets, mode="mean")
+        pooled: Tensor = _DroppedBag.apply(table, ids, offsets, key, self.dropout)
         return pooled
+
+
+def _distinct(ids: Int[Tensor, " t"], n: int) -> tuple[Int[Tensor, " u"], Int[Tensor, " t"]]:
+    """The numbers below n that there are, and the place of each of `ids` among them."""
+    there = torch.zeros(n, dtype=torch.int32, device=ids.device).index_fill_(0, ids, 1)
+    return there.nonzero().flatten(), (there.cumsum(0) - 1)[ids]
+
+
+class _Rows(torch.autograd.Function):
+    """Distinct rows of a table."""
+
+    @staticmethod
+    def forward(ctx: Any, table: Tensor, rows: Tensor) -> Tensor:
+        ctx.save_for_backward(rows)
+        ctx.shape = table.shape
+        return table.index_select(0, rows)
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None]:
+        (rows,) = ctx.saved_tensors
+        return torch.sparse_coo_tensor(rows[None], gradient, ctx.shape, check_invariants=False, is_coalesced=True), None
 
 
 class _DroppedBag(torch.autograd.Function):

@@ -19,7 +19,7 @@ from diptych.core import Batch, Encoder, Text
 from diptych.encoders import blocks as family
 from diptych.encoders import folder as layout
 from diptych.encoders import noise
-from diptych.encoders.lowered import lowered
+from diptych.encoders.lowered import divided, lowered
 from diptych.encoders.noise import Keys, keyed
 from diptych.encoders.packing import Layout, laid_out, packable, rounded
 from diptych.encoders.quiet import quiet
@@ -203,7 +203,7 @@ class Transformer(Encoder):
         row = Layout.of(edges, len(ids))
         keys = None if key is None else Keys.of(key, edges, len(ids))
         with ExitStack() as stack:
-            if torch.is_autocast_enabled(ids.device.type):
+            if torch.is_autocast_enabled(ids.device.type) and not divided(self.layers[-1]):
                 stack.enter_context(torch.autocast(ids.device.type, enabled=False))
                 stack.enter_context(self._lowered())
             stack.enter_context(keyed(keys))

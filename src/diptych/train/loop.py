@@ -6,7 +6,7 @@ import signal
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, closing, contextmanager
 from copy import deepcopy
 from dataclasses import dataclass
 from itertools import islice
@@ -20,6 +20,8 @@ from diptych.core import Instrument, Machine, Model, Objective, Recipe, Snapshot
 from diptych.train import optim, precision, processes, state
 from diptych.train.batches import Work, ahead, epoch_steps
 from diptych.train.processes import World
+from diptych.train.rows import RowAdamW, distinct
+from diptych.train.sharding import gathered, shard
 from diptych.train.step import backward, follow
 
 WALL_CLOCK = ("seconds", "tokens_per_second")  # the fields of metrics.jsonl that differ between equal runs
@@ -66,7 +68,12 @@ def train(
     start = saved = time.monotonic()
 
     threads = learner.model.encoder.threads or torch.get_num_threads()
-    with _stoppable() as stop, _metrics(folder / "metrics.jsonl", step, world) as log, _threads(threads):
+    with (
+        _stoppable() as stop,
+        _metrics(folder / "metrics.jsonl", step, world) as log,
+        _threads(threads),
+        closing(learner),
+    ):
         for work in islice(ahead(recipe, machine, step, world), max(0, last - step)):
             logged = (step + 1) % every == 0 or step + 1 == recipe.steps
             terms, views, seen = learner.step(work.to(where), step, logged)
@@ -81,16 +88,17 @@ def train(
                 metrics = _measured(recipe, step, terms, seen, spent, before + time.monotonic() - start)
                 log(metrics)
                 watch(metrics)
-            (stopped,) = world.numbers(stop.is_set())
-            if stopped or step == last or time.monotonic() - saved >= machine.checkpoint:
-                if world.first:
-                    state.save(folder / "checkpoints", step, learner.modules, learner.optimiser, spent)
+            late = world.first and time.monotonic() - saved >= machine.checkpoint
+            stopped, due = world.numbers(stop.is_set(), late)
+            if stopped or due or step == last:
+                if world.first or learner.model.sharded:
+                    state.save(folder / "checkpoints", step, learner.modules, learner.optimiser, spent, world.first)
                 saved = time.monotonic()
             if stopped and step < last:
                 raise Interrupted(
                     f"stopped after step {step} of {recipe.steps}; `diptych train --resume {folder}` goes on"
                 )
-    learner.model.eval()
+    learner.finish()
 
 
 @dataclass(frozen=True)
@@ -110,9 +118,12 @@ class _Learner:
     def of(recipe: Recipe, machine: Machine, where: torch.device, world: World) -> "_Learner":
         if recipe.batch < world.size:
             raise ValueError(f"{world.size} processes share a batch of {recipe.batch}: each needs a sample")
-        model, objective = recipe.model.to(where).train(), recipe.objective.to(where)
+        model, objective = recipe.model.train(), recipe.objective.to(where)
+        if machine.shard and recipe.teacher:
+            raise ValueError("a model with a teacher cannot be divided among processes; leave --shard out")
+        model = shard(model, where, world) if machine.shard and world.size > 1 else model.to(where)
         teacher = deepcopy(model).requires_grad_(False) if recipe.teacher else None
-        optimiser = optim.build(recipe.optimiser, model, objective)
+        optimiser = optim.build(recipe.optimiser, model, objective, not (recipe.teacher or model.sharded))
         cast = precision.cast(precision.resolve(machine.precision, where), where)
         return _Learner(recipe, model, objective, teacher, optimiser, machine.graph, cast, world)
 
@@ -143,8 +154,25 @@ class _Learner:
 
     def _norm(self) -> torch.Tensor:
         """The norm of the whole gradient, which is cut to `clip` if there is one."""
-        learned = [p for group in self.optimiser.param_groups for p in group["params"]]
-        return torch.nn.utils.clip_grad_norm_(learned, self.recipe.optimiser.clip or float("inf"))
+        learned = [p for group in self.optimiser.param_groups for p in group["params"] if p.grad is not None]
+        for p in learned:
+            p.grad = distinct(p.grad) if p.grad.is_sparse else p.grad
+        gradients = [p.grad._values() if p.grad.is_sparse else p.grad for p in learned]
+        norm = torch.nn.utils.get_total_norm(gradients)
+        if clip := self.recipe.optimiser.clip:
+            torch._foreach_mul_(gradients, (clip / (norm + 1e-6)).clamp(max=1.0))
+        return gathered(norm)
+
+    def close(self) -> None:
+        """Brings the weights up to date."""
+        if isinstance(self.optimiser, RowAdamW):
+            self.optimiser.close()
+
+    def finish(self) -> None:
+        """Leaves what was learned in the recipe's model."""
+        if self.model.sharded:
+            self.recipe.model.load_state_dict({k: gathered(x) for k, x in self.model.state_dict().items()})
+        self.recipe.model.eval()
 
 
 def _measured(

@@ -3,10 +3,13 @@
 import torch
 
 from diptych.core import Model, Objective, Optimiser
+from diptych.train.rows import RowAdamW
 
 
-def build(settings: Optimiser, model: Model, objective: Objective) -> torch.optim.AdamW:
+def build(settings: Optimiser, model: Model, objective: Objective, by_rows: bool = False) -> torch.optim.AdamW:
     """Groups the parameters by learning rate; a rate of 0 freezes. Names are as in the encoder.
+
+    With `by_rows`, tables of which a step looks up a few rows are moved row by row, where there is no weight decay.
 
     Raises ValueError if a prefix in `settings.rates` fits no parameter, or none is left to learn.
     """
@@ -27,12 +30,11 @@ def build(settings: Optimiser, model: Model, objective: Objective) -> torch.opti
             groups.setdefault(rate, []).append(parameter)
     if not groups:
         raise ValueError("nothing is left to train: every parameter is frozen")
-    return torch.optim.AdamW(
-        [{"params": parameters, "lr": rate, "peak": rate} for rate, parameters in groups.items()],
-        betas=settings.betas,
-        weight_decay=settings.weight_decay,
-        fused=True,
-    )
+    grouped = [{"params": parameters, "lr": rate, "peak": rate} for rate, parameters in groups.items()]
+    tables = [table for table in model.encoder.tables if table.weight.requires_grad]
+    if by_rows and tables and not settings.weight_decay:
+        return RowAdamW(grouped, tables, settings.betas)
+    return torch.optim.AdamW(grouped, betas=settings.betas, weight_decay=settings.weight_decay, fused=True)
 
 
 def _starts(named: list[tuple[str, torch.nn.Parameter]]) -> str:

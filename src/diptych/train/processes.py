@@ -57,6 +57,10 @@ class World:
         self.sum_([total])
         return total.tolist()
 
+    def most(self, own: int) -> int:
+        """The largest of a number of each process."""
+        return int(max(self.numbers(*(own * (rank == self.rank) for rank in range(self.size)))))
+
     def rows(self, encode: Callable[[Sequence[str]], np.ndarray], texts: Sequence[str]) -> Float[np.ndarray, "n d"]:
         """What `encode` makes of texts, each process of its part of them."""
         if self.size == 1:
@@ -110,6 +114,8 @@ def gradients(model: nn.Module) -> list[Tensor]:
     for p in learning:
         if p.grad is None:
             p.grad = torch.zeros_like(p)
+        if p.grad.is_sparse:  # others have other rows
+            p.grad = p.grad.to_dense()
     return [p.grad for p in learning if p.grad is not None]
 
 

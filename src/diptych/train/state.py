@@ -11,15 +11,24 @@ from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from diptych.core import DataError
+from diptych.train.sharding import divided, gathered
 
 KEPT = 2  # checkpoints: the older is there if the newer is damaged, and to take the steps between them again
 
 
-def save(folder: Path, step: int, modules: dict[str, nn.Module], optimiser: torch.optim.Optimizer, extra: dict) -> None:
+def save(
+    folder: Path,
+    step: int,
+    modules: dict[str, nn.Module],
+    optimiser: torch.optim.Optimizer,
+    extra: dict,
+    write: bool = True,
+) -> None:
     """Writes `step-*.safetensors`: modules, optimiser, the generators' states, and `extra` (JSON).
 
     The same state gives the same bytes: metadata is one entry, as safetensors writes several in any order.
-    The older of two earlier checkpoints is removed only after the new one is on the disk.
+    The older of two earlier checkpoints is removed only after the new one is on the disk. Of weights that are
+    divided among processes, each calls this, and one of them writes.
     """
     tensors = {f"{name}/{k}": x for name, module in modules.items() for k, x in module.state_dict().items()}
     for i, state in optimiser.state_dict()["state"].items():
@@ -27,11 +36,13 @@ def save(folder: Path, step: int, modules: dict[str, nn.Module], optimiser: torc
     tensors["generator/cpu"] = torch.get_rng_state()
     if torch.cuda.is_available():
         tensors["generator/cuda"] = torch.cuda.get_rng_state()
+    unshared = {k: gathered(x.detach()).cpu().clone(memory_format=torch.contiguous_format) for k, x in tensors.items()}
+    if not write:
+        return
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / f"step-{step:09d}.safetensors"
     part = path.with_suffix(f".{os.getpid()}.part")
     try:
-        unshared = {k: x.detach().cpu().clone(memory_format=torch.contiguous_format) for k, x in tensors.items()}
         save_file(unshared, part, metadata={"state": json.dumps({"step": step, "extra": extra}, sort_keys=True)})
         part.chmod(folder.stat().st_mode & 0o666)  # safetensors writes for its owner alone
         with part.open("rb") as file:
@@ -89,15 +100,21 @@ def load(
 
 def _restore(tensors: dict[str, Tensor], modules: dict[str, nn.Module], optimiser: torch.optim.Optimizer) -> None:
     for name, module in modules.items():
-        module.load_state_dict(_under(f"{name}/", tensors))
+        module.load_state_dict(_divided(_under(f"{name}/", tensors), module.state_dict()))
+    weights = [weight for group in optimiser.param_groups for weight in group["params"]]
     state: dict[int, dict[str, Tensor]] = {}
     for k, x in _under("optimiser/", tensors).items():
         i, field = k.split("/")
-        state.setdefault(int(i), {})[field] = x
+        weight = weights[int(i)]
+        state.setdefault(int(i), {})[field] = divided(x, weight) if x.shape == weight.shape else x
     optimiser.load_state_dict({"state": state, "param_groups": optimiser.state_dict()["param_groups"]})
     torch.set_rng_state(tensors["generator/cpu"])
     if "generator/cuda" in tensors and torch.cuda.is_available():
         torch.cuda.set_rng_state(tensors["generator/cuda"])
+
+
+def _divided(tensors: dict[str, Tensor], held: dict[str, Tensor]) -> dict[str, Tensor]:
+    return {k: divided(x, held[k]) if k in held else x for k, x in tensors.items()}
 
 
 def _under(prefix: str, tensors: dict[str, Tensor]) -> dict[str, Tensor]:

@@ -34,28 +34,32 @@ def backward(
     """
     cast = cast or nullcontext()
     cached = work.computed > graph
+    micros = work.model
+    if model.sharded:  # all gather the same weights as often, so the idle encode their last samples again, for nothing
+        cached = world.most(cached) > 0
+        micros = micros + micros[-1:] * (world.most(len(micros)) - len(micros))
     states: list[Tensor] = []
     with torch.no_grad(), cast:
         taught = [teacher(m.batch, m.perturb) for m in work.teacher] if teacher else []
     with torch.set_grad_enabled(not cached), cast:
         parts = []
-        for micro in work.model:
+        for micro in micros:
             states.append(_noise_state(micro) if cached else torch.empty(0))
             parts.append(model(micro.batch, micro.perturb))
 
-    whole = _whole(work.model, parts, len(views) * work.b, world).map(Tensor.requires_grad_)
+    whole = _whole(work.model, parts[: len(work.model)], len(views) * work.b, world).map(Tensor.requires_grad_)
     seen = _by_role(views, whole, work.b, "teacher")
     helper = _whole(work.teacher, taught, len(views) * work.b, world) if taught else None
     terms = objective(seen, _by_role(views, helper, work.b, "model") if helper else {})
     torch.stack(list(terms.values())).sum().backward()
 
-    for micro, state, part in zip(work.model, states, parts, strict=True):
+    for i, (micro, state, part) in enumerate(zip(micros, states, parts, strict=True)):
         if cached:
             with torch.random.fork_rng(_devices(micro)), cast:
                 _restore(micro, state)
                 part = model(micro.batch, micro.perturb)
-        _push(part, whole, micro.place)
-    if world.size > 1:
+        _push(part, whole, micro.place, idle=i >= len(work.model))
+    if world.size > 1 and not model.sharded:
         world.sum_(gradients(model))
     detached = {role: [e.map(Tensor.detach) for e in many] for role, many in seen.items()}
     return {name: term.detach() for name, term in terms.items()}, detached
@@ -83,10 +87,10 @@ def _by_role(views: Sequence[View], whole: Encoded, b: int, other: str) -> Views
     return out
 
 
-def _push(part: Encoded, whole: Encoded, place: Tensor) -> None:
-    """Carries the gradients that reached `whole` on into the graph of the part of it at `place`."""
+def _push(part: Encoded, whole: Encoded, place: Tensor, idle: bool = False) -> None:
+    """Carries the gradients that reached `whole` on into the graph of the part of it at `place`; zeros, if `idle`."""
     pairs = {id(x): (x, y.grad) for x, y in zip(part, whole, strict=True)}
-    live = [(x, grad[place]) for x, grad in pairs.values() if grad is not None and x.requires_grad]
+    live = [(x, grad[place] * (not idle)) for x, grad in pairs.values() if grad is not None and x.requires_grad]
     if live:
         torch.autograd.backward([x for x, _ in live], [grad for _, grad in live])
 
