@@ -3,12 +3,15 @@ import sys
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 sys.path.insert(0, str(Path(__file__).parent))  # for `toy`
 
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # the tests run side by side, one process per core
 os.environ.setdefault("TOKENIZERS_PARALLELISM", "true")
+settings.register_profile("busy", deadline=None)  # how long a case takes is up to the machine
+settings.load_profile("busy")
 
 
 @pytest.fixture(autouse=True)

@@ -11,9 +11,10 @@ SOURCE = Path(__file__).parents[1] / "src" / "diptych"
 ROOMS = {
     "core": set(),
     "measure": set(),
-    "data": {"measure"},
+    "tokens": set(),
+    "data": {"measure", "tokens"},
     "views": {"measure"},
-    "encoders": {"measure"},
+    "encoders": {"measure", "tokens"},
     "evaluate": {"measure"},
     "objectives": {"measure"},
     "instruments": {"measure"},
@@ -22,6 +23,7 @@ ROOMS = {
     "report": {"runs", "measure"},
     "recipes": {
         "measure",
+        "tokens",
         "data",
         "views",
         "encoders",

@@ -155,3 +155,10 @@ def test_a_perturbed_row_is_what_a_perturbed_batch_is():
         with perturbed(encoder.layers, perturb, batch), torch.no_grad():
             outs.append(encoder(batch))
     torch.testing.assert_close(*outs, rtol=1e-4, atol=1e-5)
+
+
+def test_a_network_that_first_embeds_in_bf16_is_packed():
+    encoder = build("Bert")
+    encoder.precision = "bf16"
+    encoder.embed([Text(np.array([5, 6, 7], np.int32)), Text(np.array([8], np.int32))])
+    assert not encoder.padded

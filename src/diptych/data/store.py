@@ -4,10 +4,10 @@ Shapes: n documents, t tokens and s sentences of one of them, T and S of a recor
 """
 
 from bisect import bisect_right
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from functools import cached_property
-from itertools import accumulate, chain, islice
+from functools import cached_property, partial
+from itertools import accumulate, chain, islice, pairwise
 from pathlib import Path
 
 import numpy as np
@@ -20,7 +20,8 @@ from diptych.data import cache
 from diptych.data.column import places
 from diptych.data.documents import Documents
 from diptych.data.pieces import pieces, together
-from diptych.data.sentences import Segmentation, boundaries, lengths
+from diptych.data.sentences import BLOCK, Segmentation, boundaries, lengths
+from diptych.tokens.words import Words
 
 FORMAT = "2"  # of what is cached; another number makes old entries unused
 CHARACTERS = 1 << 21  # of the texts that are tokenised at once, and of those that make a record batch
@@ -122,9 +123,10 @@ def build(documents: Documents, tokenizer: Tokenizer, segmentation: Segmentation
     key = cache.key(FORMAT, documents.fingerprint, plain.to_str(), segmentation)
 
     def write(folder: Path) -> None:
+        read = partial(_read, tokenizer=plain, words=Words.of(plain))
         with pa.OSFile(str(folder / "tokens.arrow"), "wb") as sink, pa.ipc.new_file(sink, SCHEMA) as file:
             for texts in together(documents.texts, CHARACTERS):
-                file.write_batch(_tokenised(texts, plain, segmentation))
+                file.write_batch(_tokenised(texts, read, segmentation))
 
     return _opened(cache.entry("tokens", key, write) / "tokens.arrow", key)
 
@@ -144,21 +146,40 @@ class Read:
     offsets: Int[np.ndarray, "t 2"]
 
 
-def _tokenised(texts: list[str], tokenizer: Tokenizer, segmentation: Segmentation) -> pa.RecordBatch:
+def _tokenised(texts: list[str], read: Callable[[list[str]], list[Read]], segmentation: Segmentation) -> pa.RecordBatch:
     if segmentation == "full stops":
         texts = [text if text.rstrip().endswith(".") else f"{text}." for text in texts]
-    found = list(_read(texts, tokenizer))
-    sentences = [_sentences(text, read.offsets, segmentation) for text, read in zip(texts, found, strict=True)]
+    found = read(texts)
+    sentences = [_sentences(text, each.offsets, segmentation) for text, each in zip(texts, found, strict=True)]
     columns = [
-        [read.ids for read in found],
-        [read.words for read in found],
+        [each.ids for each in found],
+        [each.words for each in found],
         [starts for starts, _ in sentences],
         [chars for _, chars in sentences],
     ]
     return pa.record_batch([_lists(column) for column in columns], schema=SCHEMA)
 
 
-def _read(texts: list[str], tokenizer: Tokenizer) -> Iterator[Read]:
+def _read(texts: list[str], tokenizer: Tokenizer, words: Words | None) -> list[Read]:
+    """The tokens of each text: by its words where they are enough, else by the tokenizer."""
+    easy = [words is not None and len(text) <= BLOCK and words.easy(text) for text in texts]
+    slowly = _by_tokenizer([text for text, x in zip(texts, easy, strict=True) if not x], tokenizer)
+    soon = _by_words([text for text, x in zip(texts, easy, strict=True) if x], words) if words else iter(())
+    return [next(soon if x else slowly) for x in easy]
+
+
+def _by_words(texts: list[str], words: Words) -> Iterator[Read]:
+    """The tokens of each text; those of a word have its characters."""
+    found = words.find(texts)
+    ids, counts = words.tokens(found.word)
+    new = np.zeros(len(ids), np.uint8)
+    new[np.cumsum(counts) - counts] = 1
+    offsets = np.repeat(np.stack([found.start, found.end], 1), counts, axis=0)
+    edges = np.searchsorted(np.repeat(found.text, counts), np.arange(len(texts) + 1))
+    yield from (Read(ids[a:b], new[a:b], offsets[a:b]) for a, b in pairwise(edges.tolist()))
+
+
+def _by_tokenizer(texts: list[str], tokenizer: Tokenizer) -> Iterator[Read]:
     """The tokens of each text; a long one is read in pieces, for time and memory that grow with its length."""
     parts = [_pieces(text, tokenizer) for text in texts]
     split = tokenizer.pre_tokenizer is not None

@@ -212,7 +212,7 @@ def packable(network: "PreTrainedModel", first: int, lower: Callable[[], Abstrac
     positions = (layout.place + first)[None]
     network.eval()
     try:
-        with torch.inference_mode():
+        with torch.inference_mode(), torch.autocast(ids.device.type, enabled=False):  # rounding is no difference
             alone = [network(input_ids=part[None]).last_hidden_state[0] for part in (ids[:4], ids[4:])]
             with laid_out(network, layout):
                 row = network(input_ids=ids[None], position_ids=positions).last_hidden_state[0]

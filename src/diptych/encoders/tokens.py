@@ -3,11 +3,12 @@
 from collections.abc import Callable, Sequence
 
 import numpy as np
-from tokenizers import Encoding, Tokenizer
+from jaxtyping import Int
+from tokenizers import Tokenizer
 
 from diptych.core import Text
 
-Read = Callable[[Sequence[str]], Sequence[Encoding]]  # has a tokenizer read texts
+Read = Callable[[Sequence[str]], Sequence[Sequence[int] | Int[np.ndarray, " t"]]]  # the tokens of each text
 TOGETHER = 1024  # texts that are handed to the tokenizer's threads at once
 
 
@@ -37,12 +38,12 @@ def tokenise(read: Read, texts: Sequence[str]) -> list[Text]:
         part = list(texts[start : start + TOGETHER])  # texts may be lazy: read once
         only_strings(part, start)
         try:
-            encodings = read(part)
+            ids = read(part)
         except Exception as error:
             if type(error) is not Exception:
                 raise
             raise ValueError(f"the model's tokenizer.json is broken: {error}") from error
-        out += [Text(np.array(encoding.ids, np.int32)) for encoding in encodings]
+        out += [Text(np.asarray(row, np.int32)) for row in ids]
     return out
 
 

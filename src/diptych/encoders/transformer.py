@@ -163,7 +163,10 @@ class Transformer(Encoder):
         return self
 
     def prepare(self, raw: Sequence[str]) -> list[Text]:
-        return tokenise(functools.partial(self.tokenizer.encode_batch_fast, add_special_tokens=False), raw)
+        return tokenise(self._read, raw)
+
+    def _read(self, texts: Sequence[str]) -> list[list[int]]:
+        return [encoding.ids for encoding in self.tokenizer.encode_batch_fast(texts, add_special_tokens=False)]
 
     def size(self, sample: Text) -> int:
         return max(1, min(len(self.before) + len(sample.ids) + len(self.after), self.max_tokens))

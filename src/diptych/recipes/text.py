@@ -110,9 +110,9 @@ def build(
     from diptych.data import store
     from diptych.data.docstrings import corpus_of
     from diptych.data.documents import Documents
-    from diptych.encoders.damped import undamped
     from diptych.evaluate.split import train_only
     from diptych.objectives.infonce import InfoNCE
+    from diptych.tokens.damped import undamped
     from diptych.views.input.text.crop import PaperCrop
 
     unknown = settings.keys() - Settings.__annotations__
@@ -166,10 +166,10 @@ def _encoder(
     from diptych import encoders
     from diptych.core import Encoder
     from diptych.data import vocabulary
-    from diptych.encoders.damped import damped
     from diptych.encoders.static import Static, fresh
     from diptych.encoders.tiny import tiny
     from diptych.encoders.transformer import Transformer
+    from diptych.tokens.damped import damped
 
     name, seed = given.get("encoder", "static"), given.get("seed", 0)
     encoder: Encoder

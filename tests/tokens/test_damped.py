@@ -1,13 +1,17 @@
 import copy
 import json
 import random
+import shutil
 
+import numpy as np
 import pytest
 from tokenizers import Tokenizer
 
+from diptych.data import store
+from diptych.data.documents import from_texts
 from diptych.data.vocabulary import train
-from diptych.encoders.damped import Reader, damped, undamped
 from diptych.encoders.static import fresh
+from diptych.tokens.damped import Reader, damped, undamped
 
 
 def test_a_damped_tokenizer_reads_a_repeated_word_once_at_its_last_place():
@@ -34,15 +38,18 @@ def test_a_word_of_a_million_letters_takes_no_time_and_is_unknown():
 # ---------------------------------------------------------------- the same, sooner
 
 
-LATIN = "a A cat CAT dog word 3 33 a1 x_y _ - , . ! \n \t \r\n ' [PAD] [pad] [MASK [CLS]cat \x00 \x1c \x7f"
-OTHER = "é É ü ß İ ı ﬁ ² Ⅷ ½ 你好 你 ด้วย ा \u00a0 \u0301 \u200b \u2028 \ufeff \ufffd “cat” it’s — … 😀"
+ASCII = "a A cat CAT dog word 3 33 a1 x_y _ - , . ! \n \t \r\n ' [pad [MASK"
+ODD = "[PAD] [pad] [CLS]cat \x00 \x1c \x7f é É ü ß İ ı ﬁ ² Ⅷ ½ 你好 你 ด้วย ा"
+OTHER = "\u00a0 \u0301 \u200b \u2028 \ufeff \ufffd “cat” it’s — … 😀"
 LONG = ["b" * 99, "b" * 100, "b" * 101, "-" * 140, "-" * 297, "-" * 298]
-PARTS = [*LATIN.split(" "), *OTHER.split(" "), *LONG]
+PLAIN = [*ASCII.split(" "), *LONG]
+PARTS = [*PLAIN, *ODD.split(" "), *OTHER.split(" ")]
 
 
 def texts(seed, many=400):
+    """Half of them of ASCII, the others of anything."""
     rng = random.Random(seed)
-    some = [rng.sample(PARTS, 8) for _ in range(many)]
+    some = [rng.sample(PARTS if i % 2 else PLAIN, 8) for i in range(many)]
     return ["", " ", *("".join(rng.choice(["", " "]) + x for x in rng.choices(s, k=rng.randint(1, 40))) for s in some)]
 
 
@@ -56,9 +63,9 @@ def test_a_reader_reads_as_the_tokenizer_does(tokenizer, seed):
     read = Reader.of(tokenizer)
     asked = texts(seed)
     expected = tokenizer.encode_batch(asked, add_special_tokens=False)
-    assert read.plain is not None
-    assert any(read.odd.search(text) is None for text in asked)
-    assert [x.ids for x in read(asked)] == [x.ids for x in expected]
+    assert read.words is not None
+    assert len(asked) / 3 < sum(map(read.words.easy, asked)) < len(asked)
+    assert [x.tolist() for x in read(asked)] == [x.ids for x in expected]
 
 
 @pytest.mark.parametrize(
@@ -77,11 +84,32 @@ def test_a_tokenizer_that_is_not_ours_is_left_to_read(tokenizer, change):
     change(state)
     other = Tokenizer.from_str(json.dumps(state))
     read = Reader.of(other)
-    assert read.plain is None
-    assert [x.ids for x in read(texts(0, 50))] == [x.ids for x in other.encode_batch(texts(0, 50), False, False)]
+    assert read.words is None or not read.damped
+    assert [x.tolist() for x in read(texts(0, 50))] == [x.ids for x in other.encode_batch(texts(0, 50), False, False)]
 
 
 def test_a_static_encoder_reads_so_and_can_be_copied(tokenizer):
     encoder = copy.deepcopy(fresh(tokenizer, 4))
     ids = [sample.ids.tolist() for sample in encoder.prepare(["A cat, a cat", "é cat cat"])]
     assert ids == [x.ids for x in tokenizer.encode_batch(["a cat", "e cat"], add_special_tokens=False)]
+
+
+@pytest.mark.parametrize("segmentation", ["sentences", "full stops"])
+def test_a_store_read_by_words_is_the_store_read_by_the_tokenizer(tokenizer, segmentation, monkeypatch, tmp_path):
+    monkeypatch.setenv("DIPTYCH_CACHE", str(tmp_path))
+    documents = from_texts([text for text in texts(7) if text.strip()])
+    quick = store.build(documents, undamped(tokenizer), segmentation)
+    shutil.rmtree(tmp_path / "tokens")
+    monkeypatch.setattr("diptych.data.store.Words.of", lambda tokenizer: None)
+    slow = store.build(documents, undamped(tokenizer), segmentation)
+    for a, b in zip(quick, slow, strict=True):
+        for name in ("ids", "words", "sentences", "chars"):
+            np.testing.assert_array_equal(getattr(a["text"], name), getattr(b["text"], name))
+
+
+def test_words_are_forgotten_when_there_are_too_many(tokenizer, monkeypatch):
+    monkeypatch.setattr("diptych.tokens.words.MOST", 7)
+    read = Reader.of(tokenizer)
+    for text in texts(3, 60):
+        assert read([text])[0].tolist() == tokenizer.encode(text, add_special_tokens=False).ids
+    assert len(read.words.known) == len(read.words.edges) - 1
