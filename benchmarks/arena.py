@@ -64,13 +64,16 @@ def ratios(rows: Mapping[str, list[dict[str, Any]]], field: str, ours: str, riva
     return [a[field] / b[field] for a, b in zip(rows[ours], rows[rival], strict=True)]
 
 
-def peak(dtype: torch.dtype = torch.bfloat16, seconds: float = 1.0) -> float:
-    """The best matrix product of this machine now, FLOP per second, over a few shapes."""
+def peak(device: str = "cpu", dtype: torch.dtype = torch.bfloat16, seconds: float = 1.0) -> float:
+    """The best matrix product of a device now, FLOP per second, over a few shapes."""
+    wait = torch.cuda.synchronize if device != "cpu" else lambda: None
     best = 0.0
-    for n in (1024, 2048, 4096):
-        a, b, c = (torch.randn(n, n).to(dtype) for _ in range(3))
+    for n in (1024, 2048, 4096) if device == "cpu" else (4096, 8192, 16384):
+        a, b, c = (torch.randn(n, n, device=device).to(dtype) for _ in range(3))
         end = time.perf_counter() + seconds / 3
+        wait()
         while (start := time.perf_counter()) < end:
             torch.mm(a, b, out=c)
+            wait()
             best = max(best, 2 * n**3 / (time.perf_counter() - start))
     return best
