@@ -1,9 +1,10 @@
-"""Whether speed costs learning: packed rows in bf16 with keyed dropout, against padded rows in fp32 with torch's dropout.
+"""Whether speed costs learning: packed, in bf16, with keyed dropout, against padded, in fp32, with torch's dropout.
 
     python benchmarks/same_learning.py --data DIR [--seeds 3] [--steps 24] [--json]
 
-MiniLM-L6 on crops of arXiv abstracts, batch 64, the defaults of the recipe. Told are the loss over the first and the
-last quarter of the steps, and k-NN accuracy with every abstract asked, both arms from the same weights, crops and order.
+MiniLM-L6 on crops of arXiv abstracts, batch 64, the defaults of the recipe. Both arms begin with the same weights and
+see the same crops in the same order. Told are the loss over the first and the last quarter of the steps, and k-NN
+accuracy with every abstract asked.
 """
 
 import argparse
