@@ -12,10 +12,10 @@ from hypothesis import strategies as st
 from tokenizers import Tokenizer, decoders, models, normalizers, pre_tokenizers, processors, trainers
 
 from diptych.data.documents import from_texts
-from diptych.data.pieces import pieces
 from diptych.data.sentences import boundaries
 from diptych.data.store import build
 from diptych.data.vocabulary import train
+from diptych.tokens.pieces import pieces
 
 TEXTS = [
     "One sentence here. And another, of Dr. Smith! A third 3.5 one",
@@ -211,10 +211,10 @@ def test_a_long_document_in_pieces_is_the_same_document(tokenizer, segmentation,
     whole = build(from_texts(texts), tokenizer, segmentation)
     shutil.rmtree(cache_folder / "tokens")
     asked = []
-    monkeypatch.setattr("diptych.data.store.LONG", 1000)
-    monkeypatch.setattr("diptych.data.store.PIECE", 256)
-    monkeypatch.setattr("diptych.data.store.CHARACTERS", 700)
-    monkeypatch.setattr("diptych.data.store.pieces", lambda *a: asked.append(a) or pieces(*a))
+    monkeypatch.setattr("diptych.tokens.read.LONG", 1000)
+    monkeypatch.setattr("diptych.tokens.read.PIECE", 256)
+    monkeypatch.setattr("diptych.tokens.read.CHARACTERS", 700)
+    monkeypatch.setattr("diptych.tokens.read.pieces", lambda *a: asked.append(a) or pieces(*a))
     parts = build(from_texts(texts), tokenizer, segmentation)
     assert asked
     for i in range(len(whole)):

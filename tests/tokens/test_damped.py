@@ -100,7 +100,7 @@ def test_a_store_read_by_words_is_the_store_read_by_the_tokenizer(tokenizer, seg
     documents = from_texts([text for text in texts(7) if text.strip()])
     quick = store.build(documents, undamped(tokenizer), segmentation)
     shutil.rmtree(tmp_path / "tokens")
-    monkeypatch.setattr("diptych.data.store.Words.of", lambda tokenizer: None)
+    monkeypatch.setattr("diptych.tokens.read.Words.of", lambda tokenizer: None)
     slow = store.build(documents, undamped(tokenizer), segmentation)
     for a, b in zip(quick, slow, strict=True):
         for name in ("ids", "words", "sentences", "chars"):

@@ -16,7 +16,7 @@ from tokenizers.trainers import WordPieceTrainer
 
 from diptych.core import DataError
 from diptych.data import cache
-from diptych.data.pieces import pieces, together
+from diptych.tokens.pieces import pieces, together
 
 FORMAT = "1"  # of what is cached; another number makes old entries unused
 SPECIAL = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]  # ids 0 to 4

@@ -3,7 +3,7 @@ from itertools import pairwise
 from hypothesis import given
 from hypothesis import strategies as st
 
-from diptych.data.pieces import pieces, together
+from diptych.tokens.pieces import pieces, together
 
 prose = st.text("ab .。é\n\t!")
 
