@@ -422,7 +422,10 @@ class Objective(nn.Module, ABC):
 
 @dataclass(frozen=True)
 class Snapshot:
-    """A moment of a run: the number of steps taken, the model, and what the objective last saw."""
+    """A moment of a run: the number of steps taken, the model, and what the objective last saw.
+
+    To embed with the model shows it as it is. The `weight` of a table is behind in rows that no step looked up lately.
+    """
 
     step: int
     model: Model

@@ -1,5 +1,6 @@
 """AdamW by rows is AdamW, but for the rows that nobody looks at."""
 
+import pickle
 from copy import deepcopy
 
 import pytest
@@ -124,6 +125,27 @@ def adamw(groups, betas):
     return torch.optim.AdamW(groups, betas=betas, weight_decay=0.0)
 
 
+@pytest.mark.parametrize("size", [1e-6, 1e-7, 1e-8, 1e-9, 1e-22])
+def test_a_tiny_gradient_does_not_explode(size):
+    bag, other = Bag(torch.zeros(9, 4), 0.0), Bag(torch.zeros(9, 4), 0.0)
+    plain = torch.optim.AdamW([other.weight], lr=0.1, betas=BETAS, weight_decay=0.0)
+    rows = RowAdamW([{"params": [bag.weight], "lr": 0.1}], [bag], BETAS)
+    for ids in ([0, 1], *[[2]] * 40):
+        for table, optimiser in ((bag, rows), (other, plain)):
+            optimiser.zero_grad()
+            (table(torch.tensor(ids), torch.tensor([0])) * size).sum().backward()
+            optimiser.step()
+    rows.close()
+    assert (bag.weight[0] - other.weight[0]).abs().max() < 0.1 * other.weight[0].abs().max() + 1e-12
+
+
+@pytest.mark.parametrize("betas", [(0.95, 0.9), (0.9, 0.8), (0.99, 0.999), (0.9, 0.0)])
+def test_where_momentum_lasts_all_rows_move(betas):
+    made = recipe()
+    settings = Optimiser(0.1, betas=betas)
+    assert type(optim.build(settings, made.model, made.objective, by_rows=True)) is torch.optim.AdamW
+
+
 def test_with_weight_decay_all_rows_move():
     made = recipe(weight_decay=0.1)
     assert type(optim.build(made.optimiser, made.model, made.objective, by_rows=True)) is torch.optim.AdamW
@@ -134,3 +156,4 @@ def test_a_copy_of_a_table_tells_nobody():
     bag, *_ = both()
     assert bag.look is not None
     assert deepcopy(bag).look is None
+    assert pickle.loads(pickle.dumps(bag)).look is None  # noqa: S301

@@ -9,7 +9,7 @@ import numpy as np
 from jaxtyping import Bool, Int
 from tokenizers import Tokenizer
 
-from diptych.tokens.words import Found, Words
+from diptych.tokens.words import Found, Words, by_words_or_not
 
 REACH = 300  # characters from the end of a word to its repetition
 LONGEST = 100  # characters of a word that is looked for
@@ -63,20 +63,20 @@ class Reader:
 
     def __call__(self, texts: Sequence[str]) -> list[Int[np.ndarray, " t"]]:
         """The tokens of each text, without special ones around them."""
-        easy = [self.words is not None and self.words.easy(text) for text in texts]
-        rest = self.tokenizer.encode_batch_fast(
-            [text for text, x in zip(texts, easy, strict=True) if not x], add_special_tokens=False
-        )
-        slowly = iter([np.array(encoding.ids, np.int32) for encoding in rest])
-        soon = iter(self._by_words([text for text, x in zip(texts, easy, strict=True) if x]))
-        return [next(soon if x else slowly) for x in easy]
+        if self.words is None:
+            return self._by_tokenizer(texts)
+        return by_words_or_not(texts, self.words.easy, self._by_words, self._by_tokenizer)
+
+    def _by_tokenizer(self, texts: Sequence[str]) -> list[Int[np.ndarray, " t"]]:
+        read = self.tokenizer.encode_batch_fast(texts, add_special_tokens=False)
+        return [np.array(encoding.ids, np.int32) for encoding in read]
 
     def _by_words(self, texts: Sequence[str]) -> list[Int[np.ndarray, " t"]]:
         if self.words is None or not texts:
             return []
         found = self.words.find(texts)
         left = ~repeated(found) if self.damped else np.ones(len(found.word), bool)
-        ids, counts = self.words.tokens(found.word[left])
+        ids, counts = found.tokens(found.word[left])
         last = np.searchsorted(np.repeat(found.text[left], counts), np.arange(len(texts) - 1), side="right")
         return np.split(ids, last)
 

@@ -13,7 +13,7 @@ from jaxtyping import Int
 from tokenizers import Encoding, Tokenizer
 
 from diptych.tokens.pieces import pieces, together
-from diptych.tokens.words import Words
+from diptych.tokens.words import Words, by_words_or_not
 
 CHARACTERS = 1 << 21  # of the texts that are tokenised at once
 LONG, PIECE = 1 << 16, 1 << 12  # characters of a text that is tokenised in pieces, and of a piece
@@ -31,21 +31,17 @@ class Read:
 
 def reader(tokenizer: Tokenizer) -> Callable[[list[str]], list[Read]]:
     """What reads texts as a tokenizer does, that neither pads nor truncates."""
-    return partial(_read, tokenizer=tokenizer, words=Words.of(tokenizer))
-
-
-def _read(texts: list[str], tokenizer: Tokenizer, words: Words | None) -> list[Read]:
-    """The tokens of each text: by its words where they are enough, else by the tokenizer."""
-    easy = [words is not None and len(text) <= SHORT and words.easy(text) for text in texts]
-    slowly = _by_tokenizer([text for text, x in zip(texts, easy, strict=True) if not x], tokenizer)
-    soon = _by_words([text for text, x in zip(texts, easy, strict=True) if x], words) if words else iter(())
-    return [next(soon if x else slowly) for x in easy]
+    words, slowly = Words.of(tokenizer), partial(_by_tokenizer, tokenizer=tokenizer)
+    if words is None:
+        return lambda texts: list(slowly(texts))
+    easy = lambda text: len(text) <= SHORT and words.easy(text)  # noqa: E731
+    return partial(by_words_or_not, easy=easy, soon=partial(_by_words, words=words), slowly=slowly)
 
 
 def _by_words(texts: list[str], words: Words) -> Iterator[Read]:
     """The tokens of each text; those of a word have its characters."""
     found = words.find(texts)
-    ids, counts = words.tokens(found.word)
+    ids, counts = found.tokens(found.word)
     new = np.zeros(len(ids), np.uint8)
     new[np.cumsum(counts) - counts] = 1
     offsets = np.repeat(np.stack([found.start, found.end], 1), counts, axis=0)

@@ -95,6 +95,7 @@ def train(
                     state.save(folder / "checkpoints", step, learner.modules, learner.optimiser, spent, world.first)
                 saved = time.monotonic()
             if stopped and step < last:
+                learner.finish()
                 raise Interrupted(
                     f"stopped after step {step} of {recipe.steps}; `diptych train --resume {folder}` goes on"
                 )
@@ -119,11 +120,11 @@ class _Learner:
         if recipe.batch < world.size:
             raise ValueError(f"{world.size} processes share a batch of {recipe.batch}: each needs a sample")
         model, objective = recipe.model.train(), recipe.objective.to(where)
-        if machine.shard and recipe.teacher:
-            raise ValueError("a model with a teacher cannot be divided among processes; leave --shard out")
+        if machine.shard and (recipe.teacher or [*objective.parameters()]):
+            raise ValueError("a teacher, or an objective that learns, cannot be divided; leave --shard out")
         model = shard(model, where, world) if machine.shard and world.size > 1 else model.to(where)
         teacher = deepcopy(model).requires_grad_(False) if recipe.teacher else None
-        optimiser = optim.build(recipe.optimiser, model, objective, not (recipe.teacher or model.sharded))
+        optimiser = optim.build(recipe.optimiser, model, objective, by_rows=not (recipe.teacher or machine.shard))
         cast = precision.cast(precision.resolve(machine.precision, where), where)
         return _Learner(recipe, model, objective, teacher, optimiser, machine.graph, cast, world)
 

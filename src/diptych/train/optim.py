@@ -3,13 +3,14 @@
 import torch
 
 from diptych.core import Model, Objective, Optimiser
-from diptych.train.rows import RowAdamW
+from diptych.train.rows import RowAdamW, fades
 
 
 def build(settings: Optimiser, model: Model, objective: Objective, by_rows: bool = False) -> torch.optim.AdamW:
     """Groups the parameters by learning rate; a rate of 0 freezes. Names are as in the encoder.
 
-    With `by_rows`, tables of which a step looks up a few rows are moved row by row, where there is no weight decay.
+    With `by_rows`, tables of which a step looks up a few rows are moved row by row, unless there is weight decay or
+    momentum lasts long.
 
     Raises ValueError if a prefix in `settings.rates` fits no parameter, or none is left to learn.
     """
@@ -32,7 +33,7 @@ def build(settings: Optimiser, model: Model, objective: Objective, by_rows: bool
         raise ValueError("nothing is left to train: every parameter is frozen")
     grouped = [{"params": parameters, "lr": rate, "peak": rate} for rate, parameters in groups.items()]
     tables = [table for table in model.encoder.tables if table.weight.requires_grad]
-    if by_rows and tables and not settings.weight_decay:
+    if by_rows and tables and not settings.weight_decay and fades(settings.betas):
         return RowAdamW(grouped, tables, settings.betas)
     return torch.optim.AdamW(grouped, betas=settings.betas, weight_decay=settings.weight_decay, fused=True)
 

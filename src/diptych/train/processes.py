@@ -6,6 +6,7 @@ of the weights: the step is the one that a single process takes.
 
 import atexit
 import functools
+import gc
 import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
@@ -104,8 +105,13 @@ def world() -> World:
     backend = "cpu:gloo,cuda:nccl" if torch.cuda.is_available() else "gloo"
     with _together():
         dist.init_process_group(backend, timeout=PATIENCE)
-    atexit.register(dist.destroy_process_group)
+    atexit.register(_leave)
     return World(dist.get_rank(), dist.get_world_size())
+
+
+def _leave() -> None:
+    gc.collect()  # a divided model may still hold the connections, whose threads would outlive them
+    dist.destroy_process_group()
 
 
 def gradients(model: nn.Module) -> list[Tensor]:

@@ -2,10 +2,14 @@
 
 AdamW also moves a row that has no gradient, by its fading momentum: at step n
 
-    m <- b1 m,   v <- b2 v,   w <- w - c_n m / sqrt(v)   with   c_n = lr_n sqrt(1 - b2^n) / (1 - b1^n)
+    m <- b1 m,   v <- b2 v,   w <- w - lr_n / (1 - b1^n) m / (sqrt(v) / sqrt(1 - b2^n) + epsilon)
 
-(epsilon left out). What a row moves in the steps s+1 .. t after it was last looked up is therefore m_s / sqrt(v_s)
-times sum_n c_n (b1 / sqrt(b2))^(n - s), and the sum is the same for all rows that were last looked up at s.
+What a row moves in the steps s+1 .. t after it was last looked up is m_s / sqrt(v_s) times A where epsilon is nothing
+beside v, and m_s / epsilon times B where v is nothing beside epsilon, with
+
+    A = sum_n lr_n sqrt(1 - b2^n) / (1 - b1^n) (b1 / sqrt(b2))^(n - s),   B = sum_n lr_n / (1 - b1^n) b1^(n - s),
+
+which are the same for all rows that were last looked up at s; in between, m_s / (sqrt(v_s) / A + epsilon / B) is taken.
 """
 
 import math
@@ -16,9 +20,9 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-FADED = 512  # steps after which the momentum of a row moves it no more: (b1 / sqrt(b2))^512 is 1e-23
-TINY = 1e-30  # in place of a zero beneath a zero
-CHUNK = 256  # rows whose numbers are in the processor's cache together
+FADED = 512  # steps after which the momentum of a row moves it no more
+TINY = 1e-37  # in place of a zero beneath a zero
+TOGETHER = 4096  # rows that are brought up to date at once, at the end
 
 
 class Table(Protocol):
@@ -28,11 +32,18 @@ class Table(Protocol):
     look: Any
 
 
+def fades(betas: tuple[float, float]) -> bool:
+    """Whether momentum is forgotten sooner than the size of gradients is, and within FADED steps."""
+    b1, b2 = betas
+    return b1 < math.sqrt(b2) and (b1 / math.sqrt(b2)) ** FADED < 1e-9
+
+
 class RowAdamW(torch.optim.AdamW):
     """AdamW without weight decay; tables give gradients of few rows, and are moved row by row.
 
-    Up to rounding and epsilon the weights that a step sees are those of `torch.optim.AdamW`. Between steps, rows
-    that were not looked up are behind; `close` brings all of them up to date.
+    The weights that a step sees are those of `torch.optim.AdamW`, up to rounding where gradients are far above
+    epsilon, and to a part of the row's fading move where they are near it. Between steps, rows that were not looked
+    up are behind; `close` brings all of them up to date.
     """
 
     def __init__(self, groups: Sequence[dict[str, Any]], tables: Sequence[Table], betas: tuple[float, float]):
@@ -41,7 +52,7 @@ class RowAdamW(torch.optim.AdamW):
         for table in tables:
             w = table.weight
             self.state[w] = {"step": torch.zeros(()), "exp_avg": torch.zeros_like(w), "exp_avg_sq": torch.zeros_like(w)}
-            self.state[w] |= {"last": w.new_zeros(len(w), dtype=torch.int64), "moved": w.new_zeros(1)}
+            self.state[w] |= {"last": w.new_zeros(len(w), dtype=torch.int64), "moved": w.new_zeros(1, 2)}
             table.look = _Look(self, w)
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
@@ -64,16 +75,16 @@ class RowAdamW(torch.optim.AdamW):
         state["step"] += 1
         n = int(state["step"])
         root, share = math.sqrt(1 - b2**n), 1 - b1**n
-        for some, g in zip(rows.split(CHUNK), gradient.split(CHUNK), strict=True):
-            m = state["exp_avg"].index_select(0, some).lerp_(g, 1 - b1)
-            v = state["exp_avg_sq"].index_select(0, some).mul_(b2).addcmul_(g, g, value=1 - b2)
-            state["exp_avg"].index_copy_(0, some, m)
-            state["exp_avg_sq"].index_copy_(0, some, v)
-            weight.index_add_(0, some, m.div_(v.sqrt_().div_(root).add_(group["eps"])), alpha=-lr / share)
+        m = state["exp_avg"].index_select(0, rows).lerp_(gradient, 1 - b1)
+        v = state["exp_avg_sq"].index_select(0, rows).mul_(b2).addcmul_(gradient, gradient, value=1 - b2)
+        state["exp_avg"].index_copy_(0, rows, m)
+        state["exp_avg_sq"].index_copy_(0, rows, v)
+        weight.index_add_(0, rows, m.div_(v.sqrt_().div_(root).add_(group["eps"])), alpha=-lr / share)
         state["last"][rows] = n
         ago = torch.arange(min(n, FADED), 0, -1, device=weight.device, dtype=weight.dtype)
-        state["moved"][-len(ago) :] += lr * root / share * (b1 / math.sqrt(b2)) ** ago
-        state["moved"] = torch.cat([state["moved"], weight.new_zeros(1)])
+        moves = [root * (b1 / math.sqrt(b2)) ** ago, b1**ago]
+        state["moved"][-len(ago) :] += lr / share * torch.stack(moves, 1)
+        state["moved"] = torch.cat([state["moved"], weight.new_zeros(1, 2)])
 
     def _rows(self, weight: Tensor) -> tuple[Int[Tensor, " u"], Float[Tensor, "u d"]]:
         """The rows that have a gradient, and it, which is taken from the weight."""
@@ -90,24 +101,25 @@ class RowAdamW(torch.optim.AdamW):
     @torch.no_grad()
     def catch_up(self, weight: Tensor, rows: Int[Tensor, " u"]) -> None:
         """Moves rows to where they are after the last step."""
-        state, (b1, b2) = self.state[weight], self.param_groups[0]["betas"]
-        n, last = int(state["step"]), state["last"].index_select(0, rows)
+        state, group = self.state[weight], self.param_groups[0]
+        (b1, b2), n, last = group["betas"], int(state["step"]), state["last"].index_select(0, rows)
         late = (last > 0) & (last < n)  # what was never looked up has not moved
         rows, last = rows[late], last[late]
-        ago, moved = (n - last)[:, None].to(weight.dtype), state["moved"][last, None].neg_()
-        parts = (x.split(CHUNK) for x in (rows, moved, b1**ago, b2**ago))
-        for some, way, fade, shrink in zip(*parts, strict=True):
-            m, v = (state[name].index_select(0, some) for name in ("exp_avg", "exp_avg_sq"))
-            weight.index_add_(0, some, v.sqrt().add_(TINY).reciprocal_().mul_(m).mul_(way))
-            state["exp_avg"].index_copy_(0, some, m.mul_(fade))
-            state["exp_avg_sq"].index_copy_(0, some, v.mul_(shrink))
+        ago = (n - last)[:, None].to(weight.dtype)
+        m, v = (state[name].index_select(0, rows) for name in ("exp_avg", "exp_avg_sq"))
+        far, near = state["moved"][last].T[:, :, None]
+        size = v.sqrt().mul_(near).add_(group["eps"] * far).clamp_(min=TINY)
+        weight.index_add_(0, rows, size.reciprocal_().mul_(m).mul_(-far * near))
+        state["exp_avg"].index_copy_(0, rows, m.mul_(b1**ago))
+        state["exp_avg_sq"].index_copy_(0, rows, v.mul_(b2**ago))
         state["last"][rows] = n
 
     def close(self) -> None:
         """Brings all rows up to date, and lets go of the tables."""
         for table in self._tables:
             if table.look is not None:
-                self.catch_up(table.weight, torch.arange(len(table.weight), device=table.weight.device))
+                for rows in torch.arange(len(table.weight), device=table.weight.device).split(TOGETHER):
+                    self.catch_up(table.weight, rows)
             table.look = None
 
 
@@ -126,5 +138,5 @@ class _Look:
     def __call__(self, rows: Int[Tensor, " u"]) -> None:
         self.optimiser.catch_up(self.weight, rows)
 
-    def __deepcopy__(self, memo: Any) -> None:
-        return None
+    def __reduce__(self) -> tuple[type[None], tuple[()]]:
+        return type(None), ()
