@@ -127,6 +127,7 @@ def attempt(args: argparse.Namespace, number: int, here: Path, cached: Path) -> 
         place = Path(scratch) / "place"
         shutil.copytree(here, place)
         os.chdir(place)
+        os.environ["DIPTYCH_CACHE"] = str(cached)
         kind, case = drawn(args.seed, number, args.only, place)
         os.environ["DIPTYCH_CACHE"] = str(case.cache or cached)
         told = {"number": number, "kind": kind, "call": ascii(shlex.join(case.tokens))[:400], "done": case.done}
