@@ -4,6 +4,7 @@ import hashlib
 import json
 import shutil
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -13,10 +14,11 @@ from jaxtyping import Float
 from diptych.core import Encoder
 from diptych.data.documents import Documents
 from diptych.encoders.folder import locate
-from diptych.runs import whole, write_json
+from diptych.runs import held, whole, write_json
 from diptych.train import processes
 
 PART = 8192  # documents that are embedded between two writes
+JOB = "job.json"  # says what the parts beside it are of
 FORMATS = (".npy", ".parquet", ".jsonl")
 
 
@@ -92,36 +94,42 @@ def embed(
     More than `shard` documents go to OUT-00000-of-00003 and so on. An interrupted call goes on where it
     stopped when it is repeated. With `text`, parquet and jsonl hold the texts beside the vectors.
 
-    Raises ValueError as `check` does, or if the parts left in `OUT.parts` are of another model or corpus, and
-    OSError if they cannot be written.
+    Raises ValueError as `check` does, or if the parts left in `OUT.parts` are of another model or corpus,
+    BlockingIOError if another process is writing them, and OSError if they cannot be written.
     """
     check(out, shard, text)
-    scratch = out.with_name(f"{out.name}.parts")
-    world = processes.world()
+    scratch, world = out.with_name(f"{out.name}.parts"), processes.world()
     if world.first:
         _same_job(scratch, {"model": fingerprint(model), "corpus": documents.fingerprint})
-    world.wait()
-    made = parts(encoder, documents, scratch, watch)
-    count = -(-len(documents) // shard)
-    written = []
+    with held(scratch, name=JOB) if world.first else nullcontext():
+        world.wait()
+        made = parts(encoder, documents, scratch, watch)
+        written = _written(out, made, documents, encoder.dim, shard, text)
+        world.wait()
+        if world.first:
+            shutil.rmtree(scratch)
+    return written
+
+
+def _written(out: Path, made: list[Path], documents: Documents, dim: int, shard: int, text: bool) -> list[Path]:
+    """The files that hold the embeddings; several processes take turns."""
+    count, world, written = -(-len(documents) // shard), processes.world(), []
     for number in range(count):
         path = out if count == 1 else out.with_stem(f"{out.stem}-{number:05}-of-{count:05}")
         rows = range(number * shard, min(len(documents), (number + 1) * shard))
         if number % world.size == world.rank:
             with whole(path) as part:
-                _write(part, rows, made, encoder.dim, documents.texts if text else None)
+                _write(part, rows, made, dim, documents.texts if text else None)
         written.append(path)
-    world.wait()
-    if world.first:
-        shutil.rmtree(scratch)
     return written
 
 
 def _same_job(scratch: Path, job: dict[str, str]) -> None:
-    told = scratch / "job.json"
-    if told.exists() and _read(told) != job:
+    told = scratch / JOB
+    if not told.exists():
+        write_json(told, job)
+    elif _read(told) != job:
         raise ValueError(f"{scratch} holds the parts of another model or corpus; remove it, or choose another --out")
-    write_json(told, job)
 
 
 def _read(path: Path) -> Any:

@@ -200,14 +200,14 @@ def _replace(place: Path, text: str) -> None:
 
 
 @contextmanager
-def held(folder: Path, *, reading: bool = False) -> Iterator[None]:
+def held(folder: Path, *, reading: bool = False, name: str = "run.toml") -> Iterator[None]:
     """While open, no other process writes the run, or `reading`, may begin to.
 
-    The lock is one on `run.toml`, and the system releases it when the process ends, however that happens. Where
-    the system or the disk has no locks, there is none. Raises BlockingIOError if another process has it, OSError
-    if the run cannot be written.
+    The lock is one on the file called `name`, and the system releases it when the process ends, however that
+    happens. Where the system or the disk has no locks, there is none. Raises BlockingIOError if another process
+    has it, OSError if the run cannot be written.
     """
-    path, busy = folder / "run.toml", "is being written by another process; wait for its end, or choose another --out"
+    path, busy = folder / name, "is being written by another process; wait for its end, or choose another --out"
     if fcntl is None:
         yield
         return

@@ -6,6 +6,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from diptych.data.documents import read
+from diptych.embedding import fingerprint
+from diptych.runs import held
+
 
 def test_evaluate_shows_the_model_beside_its_start_and_tfidf(diptych, corpus, run):
     code, out, err = diptych("evaluate", run, "--corpus", corpus, "--json")
@@ -84,6 +88,20 @@ def test_an_interrupted_embedding_goes_on_where_it_stopped(run, corpus, tmp_path
     embedding.embed(run, encoder, documents, tmp_path / "v.npy")
     assert calls == [10, 10, 10, 10, 10, 8]
     np.testing.assert_allclose(np.load(tmp_path / "v.npy"), load(run).encode(documents.texts), atol=1e-6)
+
+
+def test_two_processes_do_not_write_the_same_embeddings(diptych, run, corpus, tmp_path):
+    out, scratch = tmp_path / "v.npy", tmp_path / "v.npy.parts"
+    scratch.mkdir()
+    job = {"model": fingerprint(run), "corpus": read(corpus).fingerprint}
+    (scratch / "job.json").write_text(json.dumps(job))
+    with held(scratch, name="job.json"):
+        code, _, err = diptych("embed", run, corpus, "--out", out)
+    assert (code, out.exists()) == (1, False)
+    assert "another process" in err
+    assert scratch.exists()
+    assert diptych("embed", run, corpus, "--out", out)[0] == 0
+    assert not scratch.exists()
 
 
 def test_parts_of_another_corpus_are_not_mixed_in(diptych, run, corpus, tmp_path):
