@@ -1,5 +1,6 @@
 """A step is the same in one process, in two and in four; what one process leaves, any number takes up."""
 
+import json
 import os
 import socket
 import subprocess
@@ -86,9 +87,18 @@ def test_divided_weights_are_learned_and_taken_up_by_one_process(tmp_path):
 
 
 @pytest.mark.slow
-def test_divided_weights_learn_in_bf16(tmp_path):
-    for process in run("train divided bf16", tmp_path / "out", 2):
-        assert process.returncode == 0, process.stderr
+def test_divided_weights_learn_in_bf16_as_one_process_does_in_fp32(tmp_path):
+    for job, size in (("train", 1), ("train divided bf16", 2)):
+        for process in run(job, tmp_path / job, size):
+            assert process.returncode == 0, process.stderr
+    one, shared = (losses(tmp_path / job) for job in ("train", "train divided bf16"))
+    assert len(one) == 6
+    assert shared == pytest.approx(one, rel=0.03)
+    assert shared != one
+
+
+def losses(folder):
+    return [json.loads(line)["loss"] for line in (folder / "metrics.jsonl").read_text().splitlines()]
 
 
 def test_a_process_that_dies_ends_the_run_and_any_number_takes_it_up(tmp_path):

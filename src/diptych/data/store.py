@@ -21,6 +21,7 @@ from diptych.data.documents import Documents
 from diptych.data.sentences import Segmentation, boundaries, lengths
 from diptych.tokens.pieces import together
 from diptych.tokens.read import Read, reader
+from diptych.tokens.tokenise import plain
 
 FORMAT = "2"  # of what is cached; another number makes old entries unused
 CHARACTERS = 1 << 21  # of the texts that make a record batch
@@ -115,13 +116,11 @@ def build(documents: Documents, tokenizer: Tokenizer, segmentation: Segmentation
     Raises ValueError for another segmentation.
     """
     boundaries("", segmentation)
-    plain = Tokenizer.from_str(tokenizer.to_str())
-    plain.no_truncation()
-    plain.no_padding()
-    key = cache.key(FORMAT, documents.fingerprint, plain.to_str(), segmentation)
+    whole = plain(tokenizer)
+    key = cache.key(FORMAT, documents.fingerprint, whole.to_str(), segmentation)
 
     def write(folder: Path) -> None:
-        read = reader(plain)
+        read = reader(whole)
         with pa.OSFile(str(folder / "tokens.arrow"), "wb") as sink, pa.ipc.new_file(sink, SCHEMA) as file:
             for texts in together(documents.texts, CHARACTERS):
                 file.write_batch(_tokenised(texts, read, segmentation))

@@ -10,7 +10,7 @@ from torch import nn
 
 from diptych.core import Batch, Encoder
 from diptych.encoders import folder as layout
-from diptych.encoders.tokens import only_strings
+from diptych.tokens.tokenise import only_strings
 
 if TYPE_CHECKING:
     from sentence_transformers import SentenceTransformer

@@ -29,6 +29,6 @@ def lowered(entry: nn.Module, blocks: Sequence[nn.Module], dtype: torch.dtype) -
         handle.remove()
 
 
-def divided(block: nn.Module) -> bool:
+def gathers(block: nn.Module) -> bool:
     """Whether FSDP2 gathers a block's weights only while it computes, so that there is nothing to copy before."""
     return hasattr(block, "unshard")

@@ -19,8 +19,8 @@ from torch.autograd.function import once_differentiable
 
 from diptych.core import Batch, Encoder, Text, at, kept
 from diptych.encoders import folder as layout
-from diptych.encoders.tokens import plain, tokenise
 from diptych.tokens.damped import Reader
+from diptych.tokens.tokenise import plain, tokenise
 
 
 class Static(Encoder):

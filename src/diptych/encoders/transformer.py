@@ -19,11 +19,11 @@ from diptych.core import Batch, Encoder, Text
 from diptych.encoders import blocks as family
 from diptych.encoders import folder as layout
 from diptych.encoders import noise
-from diptych.encoders.lowered import divided, lowered
+from diptych.encoders.lowered import gathers, lowered
 from diptych.encoders.noise import Keys, keyed
 from diptych.encoders.packing import Layout, laid_out, packable, rounded
 from diptych.encoders.quiet import quiet
-from diptych.encoders.tokens import plain, surroundings, tokenise
+from diptych.tokens.tokenise import plain, surroundings, tokenise
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerFast
@@ -206,7 +206,7 @@ class Transformer(Encoder):
         row = Layout.of(edges, len(ids))
         keys = None if key is None else Keys.of(key, edges, len(ids))
         with ExitStack() as stack:
-            if torch.is_autocast_enabled(ids.device.type) and not divided(self.layers[-1]):
+            if torch.is_autocast_enabled(ids.device.type) and not gathers(self.layers[-1]):
                 stack.enter_context(torch.autocast(ids.device.type, enabled=False))
                 stack.enter_context(self._lowered())
             stack.enter_context(keyed(keys))

@@ -14,9 +14,15 @@ import numpy as np
 from jaxtyping import Int
 from tokenizers import Tokenizer
 
+from diptych.tokens.tokenise import plain
+
 WORDS = {"type": "Split", "pattern": {"Regex": r"[^\W_]+"}, "behavior": "Removed", "invert": True}
-LOWER = {"type": "BertNormalizer", "clean_text": True, "handle_chinese_chars": True, "strip_accents": None} | {
-    "lowercase": True
+LOWER = {
+    "type": "BertNormalizer",
+    "clean_text": True,
+    "handle_chinese_chars": True,
+    "strip_accents": None,
+    "lowercase": True,
 }
 WORD = re.compile(r"[a-z0-9]+")  # of an ASCII text in lower case
 CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")  # left out by the tokenizer
@@ -70,7 +76,7 @@ class Words:
         if any(token["normalized"] or not token["content"].isascii() for token in state["added_tokens"]):
             return None
         added = tuple(token["content"].lower() for token in state["added_tokens"])
-        return Words(Tokenizer.from_str(json.dumps(state | {"truncation": None, "padding": None})), added)
+        return Words(plain(tokenizer), added)
 
     def easy(self, text: str) -> bool:
         """Whether a text can be read by its words."""

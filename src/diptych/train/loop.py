@@ -58,10 +58,8 @@ def train(
     world, where = processes.world(), precision.device(machine.device)
     torch.manual_seed(recipe.seed)
     learner = _Learner.of(recipe, machine, where, world)
-    step, spent = state.load(folder / "checkpoints", learner.modules, learner.optimiser, say)
+    step, spent = learner.load(folder, say)
     last = recipe.steps if last is None else last
-    if not world.first:  # a library's own dropout differs between processes
-        torch.manual_seed(recipe.seed + (world.rank << 32) + step)
     spent = {"tokens": 0, "computed": 0} | spent
     before = max((line["seconds"] for line in _lines(folder / "metrics.jsonl") if line["step"] <= step), default=0.0)
     every = max(1, recipe.steps // LINES)
@@ -91,8 +89,7 @@ def train(
             late = world.first and time.monotonic() - saved >= machine.checkpoint
             stopped, due = world.numbers(stop.is_set(), late)
             if stopped or due or step == last:
-                if world.first or learner.model.sharded:
-                    state.save(folder / "checkpoints", step, learner.modules, learner.optimiser, spent, world.first)
+                learner.save(folder, step, spent)
                 saved = time.monotonic()
             if stopped and step < last:
                 learner.finish()
@@ -133,6 +130,18 @@ class _Learner:
         """What a checkpoint holds."""
         helper: dict[str, nn.Module] = {"teacher": self.teacher} if self.teacher else {}
         return {"model": self.model, "objective": self.objective} | helper
+
+    def load(self, folder: Path, say: Callable[[str], None]) -> tuple[int, dict[str, Any]]:
+        """Takes up the newest checkpoint of a run; returns its step, and what was saved beside it."""
+        step, extra = state.load(folder / "checkpoints", self.modules, self.optimiser, say)
+        if not self.world.first:  # a library's own dropout differs between processes
+            torch.manual_seed(self.recipe.seed + (self.world.rank << 32) + step)
+        return step, extra
+
+    def save(self, folder: Path, step: int, extra: dict[str, Any]) -> None:
+        """Writes a checkpoint, from the first process."""
+        if self.world.first or self.model.sharded:
+            state.save(folder / "checkpoints", step, self.modules, self.optimiser, extra, self.world.first)
 
     def step(self, work: Work, step: int, logged: bool) -> tuple[Terms, Views, dict[str, Any]]:
         """Takes step number `step`; returns its terms, what the objective saw, and rate and gradient if `logged`."""
