@@ -17,12 +17,14 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, Literal, Protocol
+from typing import Any, Literal, Protocol, get_args
 
 import numpy as np
 import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
+
+from diptych import allocator
 
 Sample = Any  # token ids, an image, a graph: what a transform maps to its own kind
 Record = Mapping[str, Sample]  # one row of data: {"text": ...} or {"premise": ..., "entailment": ...}
@@ -219,8 +221,11 @@ class View:
 # ---------------------------------------------------------------- what encodes them
 
 
+_EMPTY = np.empty(0, np.int32)
+
+
 def _nothing() -> Int[np.ndarray, " 0"]:
-    return np.empty(0, np.int32)
+    return _EMPTY
 
 
 @dataclass(frozen=True, eq=False)
@@ -283,6 +288,7 @@ class Encoder(nn.Module, ABC):
     micro: int = 4096  # tokens of a micro-batch, unless the machine says otherwise
     threads: int | None = None  # of the processor; None is all of them
     precision: Precision = "fp32"  # of embedding; of training the machine decides
+    recompute: bool = False  # in training: whether blocks keep nothing, and compute it again for the gradient
 
     @property
     @abstractmethod
@@ -309,6 +315,11 @@ class Encoder(nn.Module, ABC):
         """Writes a folder that other tools load."""
 
     @property
+    def fixed(self) -> Sequence[str]:
+        """Names of weights that never learn and that lie elsewhere, so that no checkpoint needs them."""
+        return ()
+
+    @property
     def tables(self) -> Sequence[nn.Module]:
         """Modules of which a step looks up a few rows, and whose `look` an optimiser may set to be told of them."""
         return ()
@@ -320,6 +331,7 @@ class Encoder(nn.Module, ABC):
 
     def embed(self, samples: Sequence[Sample]) -> Float[np.ndarray, "b d"]:
         """Embeddings of samples in their order, without gradients, in the numbers of `precision`."""
+        allocator.keep()
         out = np.empty((len(samples), self.dim), np.float32)
         was_training, device = self.training, next(self.parameters()).device
         lower = self.precision == "bf16" or (self.precision == "auto" and has_bf16(device.type))
@@ -433,7 +445,11 @@ class Snapshot:
 
 
 class Instrument(Protocol):
-    """Looks at a run and names what it sees."""
+    """Looks at a run and names what it sees.
+
+    It looks whenever a line of metrics.jsonl is written; one with an attribute `every`, after so many steps and at the
+    end. It changes nothing, not even the state of a random generator.
+    """
 
     def __call__(self, snapshot: Snapshot) -> Mapping[str, float]: ...
 
@@ -452,12 +468,15 @@ class Data(Protocol):
     def __getitem__(self, i: int, /) -> Record: ...
 
 
+Schedule = Literal["linear", "cosine"]  # how the learning rate falls after the warm-up
+
+
 @dataclass(frozen=True)
 class Optimiser:
-    """AdamW, linear warm-up over a part of the steps, then linear decay to zero.
+    """AdamW, linear warm-up over a part of the steps, then linear or cosine decay to zero.
 
-    `rates` gives parameters whose name starts with a prefix a learning rate of their own; a rate
-    of 0 freezes them.
+    Warm-up is a part of an epoch, or `warmup_steps`. `rates` gives parameters whose name starts with a prefix a
+    learning rate of their own; a rate of 0 freezes them.
     """
 
     lr: float
@@ -466,6 +485,8 @@ class Optimiser:
     clip: float | None = None
     betas: tuple[float, float] = (0.9, 0.999)
     rates: Mapping[str, float] = field(default_factory=dict)
+    warmup_steps: int | None = None
+    schedule: Schedule = "linear"
 
     def __post_init__(self) -> None:
         if not self.lr > 0:
@@ -474,6 +495,12 @@ class Optimiser:
             raise ValueError(f"warm-up is a part of an epoch, from 0 to 1; got warmup={self.warmup}")
         if self.clip is not None and not self.clip > 0:
             raise ValueError(f"gradients are cut to a length above 0; got clip={self.clip}")
+        if not 0 <= self.weight_decay < float("inf"):
+            raise ValueError(f"weight decay is 0 or more; got weight_decay={self.weight_decay}")
+        if self.warmup_steps is not None and self.warmup_steps < 0:
+            raise ValueError(f"warm-up takes 0 steps or more; got warmup_steps={self.warmup_steps}")
+        if self.schedule not in get_args(Schedule):
+            raise ValueError(f"a schedule is one of {', '.join(get_args(Schedule))}; got {self.schedule!r}")
 
 
 @dataclass(frozen=True)
@@ -505,6 +532,8 @@ class Recipe:
     seed: int = 0
     teacher: Teacher | None = None
     documents: Any = None  # what the model is judged on, with labels where there are any
+    tasks: Sequence[Any] = ()  # what it is asked besides: tasks of `evaluate/task.py`
+    instruments: Sequence[Instrument] = ()  # what is measured while training, besides alignment and uniformity
     notes: Sequence[str] = ()  # what a person should know of what was understood
     call: Call | None = None
 
@@ -560,6 +589,9 @@ class Machine:
     """Threads that make views while the model learns."""
     device: str = "auto"
     """cpu, cuda, cuda:1, ...; auto takes a GPU if there is one."""
+    recompute: bool = False
+    """Keep nothing within the blocks of a network, and compute it again for the gradient (gradient checkpointing): less
+    memory, a third more time."""
     checkpoint: float = 60.0
     """Seconds between checkpoints."""
     shard: bool = False

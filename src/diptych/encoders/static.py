@@ -37,7 +37,6 @@ class Static(Encoder):
 
     padded = False
     micro = 1 << 20  # nothing is kept per token
-    threads = 1  # a step is a few milliseconds: threads would mostly wait for one another
 
     def __init__(
         self, tokenizer: Tokenizer, table: Float[Tensor, "n d"], dropout: float = 0.0, normalize: bool = False

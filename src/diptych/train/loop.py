@@ -16,6 +16,7 @@ from typing import Any
 import torch
 from torch import nn
 
+from diptych import allocator
 from diptych.core import Instrument, Machine, Model, Objective, Recipe, Snapshot, Terms, Views
 from diptych.train import optim, precision, processes, state
 from diptych.train.batches import Work, ahead, epoch_steps
@@ -55,6 +56,7 @@ def train(
     before it, and `say` is told. Raises Interrupted after SIGINT or SIGTERM, DivergedError when the loss is not
     finite, DataError if there are checkpoints but none can be read.
     """
+    allocator.keep()
     world, where = processes.world(), precision.device(machine.device)
     torch.manual_seed(recipe.seed)
     learner = _Learner.of(recipe, machine, where, world)
@@ -73,7 +75,8 @@ def train(
         closing(learner),
     ):
         for work in islice(ahead(recipe, machine, step, world), max(0, last - step)):
-            logged = (step + 1) % every == 0 or step + 1 == recipe.steps
+            looks = [see for see in instruments if _due(see, step + 1, recipe.steps)]
+            logged = (step + 1) % every == 0 or step + 1 == recipe.steps or bool(looks)
             terms, views, seen = learner.step(work.to(where), step, logged)
             if step == 0:
                 _told_apart(views)
@@ -82,7 +85,8 @@ def train(
             spent = {"tokens": spent["tokens"] + int(tokens), "computed": spent["computed"] + int(computed)}
 
             if logged and world.first:
-                seen |= {k: x for see in instruments for k, x in see(Snapshot(step, learner.model, views)).items()}
+                ready = [see for see in instruments if see in looks or not hasattr(see, "every")]
+                seen |= {k: x for see in ready for k, x in see(Snapshot(step, learner.model, views)).items()}
                 metrics = _measured(recipe, step, terms, seen, spent, before + time.monotonic() - start)
                 log(metrics)
                 watch(metrics)
@@ -97,6 +101,7 @@ def train(
                     f"stopped after step {step} of {recipe.steps}; `diptych train --resume {folder}` goes on"
                 )
     learner.finish()
+    allocator.release()
 
 
 @dataclass(frozen=True)
@@ -117,6 +122,7 @@ class _Learner:
         if recipe.batch < world.size:
             raise ValueError(f"{world.size} processes share a batch of {recipe.batch}: each needs a sample")
         model, objective = recipe.model.train(), recipe.objective.to(where)
+        model.encoder.recompute = machine.recompute
         if machine.shard and (recipe.teacher or [*objective.parameters()]):
             raise ValueError("a teacher, or an objective that learns, cannot be divided; leave --shard out")
         model = shard(model, where, world) if machine.shard and world.size > 1 else model.to(where)
@@ -183,6 +189,12 @@ class _Learner:
         if self.model.sharded:
             self.recipe.model.load_state_dict({k: gathered(x) for k, x in self.model.state_dict().items()})
         self.recipe.model.eval()
+
+
+def _due(see: Instrument, step: int, steps: int) -> bool:
+    """Whether an instrument that looks after so many steps does so now."""
+    every = getattr(see, "every", None)
+    return every is not None and (step % every == 0 or step == steps)
 
 
 def _measured(

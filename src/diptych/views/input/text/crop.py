@@ -1,5 +1,6 @@
 """Crops of a text: the views of arXiv:2508.03453."""
 
+import functools
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -114,5 +115,10 @@ class PaperCrop:
 
 def _choice(windows: int, draw: Draw, same: bool) -> int:
     """A window for this view, another one than those of the other views of the text."""
-    order = draw.shared.permutation(windows)
+    order = _order(draw.seed, draw.step, draw.sample, windows)
     return int(order[0 if same else draw.view % windows])
+
+
+@functools.lru_cache(maxsize=1 << 14)  # a step asks again for each of its views
+def _order(seed: int, step: int, sample: int, windows: int) -> np.ndarray:
+    return Draw(seed, step, sample, 0).shared.permutation(windows)
