@@ -168,6 +168,7 @@ def main() -> int:
     asked.add_argument("--seed", type=int, default=0)
     asked.add_argument("--steps", type=int, default=150)
     asked.add_argument("--documents", type=int, default=400)
+    asked.add_argument("--kinds", default=",".join(KINDS), help="of train, train without a cache, embed")
     asked.add_argument("--folder", type=Path, help="keep all runs here (a temporary folder, if not given)")
     asked.add_argument("--json", action="store_true")
     given = asked.parse_args()
@@ -186,7 +187,7 @@ def main() -> int:
         number = 0
         while hits.total() < given.kills:
             random, number = Random(f"{given.seed} {number}"), number + 1
-            case = Case(random.choice(KINDS), folder / str(number), folder, given.steps)
+            case = Case(random.choice(given.kinds.split(",")), folder / str(number), folder, given.steps)
             try:
                 hit = kill(case, random, seconds[case.kind])
                 wrong += [f"case {number}, {case.kind}, {hit}: {x}" for x in differing(whole[case.kind], case.left())]
