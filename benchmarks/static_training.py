@@ -1,6 +1,8 @@
 """Static embeddings from scratch: diptych against sentence-transformers' StaticEmbedding, interleaved, on one corpus.
 
-    python benchmarks/static_training.py [--documents 24000] [--epochs 3] [--rounds 5] [--json]
+    python benchmarks/static_training.py [--documents 24000] [--epochs 3] [--rounds 5] [--parts] [--json]
+
+With --parts: milliseconds of a step of ours, and of its parts, each alone (median of 30 steps).
 
 One corpus (docstrings of the installed packages), one pair of crops per document and epoch, one tokenizer, the same
 width, batch, temperature, learning rate and optimiser. The rival trains on pairs of strings, as its trainer does, and
@@ -12,10 +14,11 @@ import contextlib
 import io
 import json
 import os
+import statistics
 import sys
 import tempfile
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -31,35 +34,86 @@ def texts(n: int) -> list[str]:
     return list(docstrings().texts[:n])
 
 
-def diptych(documents: list[str], epochs: int, tokenizer: str, threads: int) -> Mapping[str, float]:
-    """Seconds from documents to the last step: token store, crops, training."""
+def recipe(documents: list[str], epochs: int, tokenizer: str) -> Any:
+    """Ours, with its token store built."""
     from tokenizers import Tokenizer
 
-    from diptych.core import Machine, Model, Optimiser, Recipe, View
+    from diptych.core import Model, Optimiser, Recipe, View
     from diptych.data import store
     from diptych.data.documents import from_texts
     from diptych.encoders.static import fresh
     from diptych.objectives.infonce import InfoNCE
-    from diptych.train.loop import train
     from diptych.views.input.text.crop import Crop
 
-    torch.set_num_threads(threads)
     vocabulary = Tokenizer.from_str(tokenizer)
-    encoder = fresh(vocabulary, DIM, normalize=True)
+    data = store.build(from_texts(documents), vocabulary)
+    model, views = Model(fresh(vocabulary, DIM, normalize=True)), [View(transform=Crop())] * 2
+    return Recipe(model, views, InfoNCE(TEMPERATURE), data, Optimiser(LR), BATCH, epochs * (len(data) // BATCH))
+
+
+def diptych(documents: list[str], epochs: int, tokenizer: str, threads: int) -> Mapping[str, float]:
+    """Seconds from documents to the last step: token store, crops, training."""
+    from diptych.core import Machine
+    from diptych.train.loop import train
+
+    torch.set_num_threads(threads)
     seen: list[dict[str, float]] = []
     with tempfile.TemporaryDirectory() as folder:
         os.environ["DIPTYCH_CACHE"] = f"{folder}/cache"
         start = time.perf_counter()
-        data = store.build(from_texts(documents), vocabulary)
+        ours = recipe(documents, epochs, tokenizer)
         stored = time.perf_counter()
-        steps = epochs * (len(data) // BATCH)
-        recipe = Recipe(
-            Model(encoder), [View(transform=Crop())] * 2, InfoNCE(TEMPERATURE), data, Optimiser(LR), BATCH, steps
-        )
         watch = lambda m: seen.append({**m, "at": time.perf_counter()})  # noqa: E731
-        train(recipe, Path(folder), Machine(checkpoint=1e9), watch=watch)
+        train(ours, Path(folder), Machine(checkpoint=1e9), watch=watch)
     last = seen[-1]
-    return {"seconds": last["at"] - start, "store": stored - start, "steps": steps, "loss": last["loss"]}
+    return {"seconds": last["at"] - start, "store": stored - start, "steps": ours.steps, "loss": last["loss"]}
+
+
+def parts(documents: list[str], tokenizer: str, threads: int, times: int = 30) -> dict[str, float]:
+    """Milliseconds of a step and of its parts, one after the other; no views are made beside them."""
+    from diptych import allocator
+    from diptych.core import Encoded, Machine
+    from diptych.train import batches, optim, step
+
+    torch.set_num_threads(threads)
+    allocator.keep()
+    with tempfile.TemporaryDirectory() as folder:
+        os.environ["DIPTYCH_CACHE"] = f"{folder}/cache"
+        ours = recipe(documents, 1, tokenizer)
+        works = [batches.work(ours, i, Machine()) for i in range(times)]
+        model, objective = ours.model.train(), ours.objective
+        optimiser = optim.build(ours.optimiser, model, objective, by_rows=True)
+        rows = torch.nn.functional.normalize(torch.randn(2, BATCH, DIM), dim=-1)
+
+        def loss(i: int) -> None:
+            views = [Encoded(x, x) for x in (row.clone().requires_grad_() for row in rows)]
+            objective({"view": views}, {})["infonce"].backward()
+
+        def gradient(i: int) -> None:
+            optimiser.zero_grad()
+            step.backward(model, objective, ours.views, works[i])
+
+        def whole(i: int) -> None:
+            gradient(i)
+            optimiser.step()
+
+        told = {
+            "views": _median(lambda i: batches.work(ours, i, Machine()), times),
+            "step": _median(whole, times),
+            "gradient, of which": _median(gradient, times),
+            "InfoNCE": _median(loss, times),
+        }
+    return told | {"optimiser": round(told["step"] - told["gradient, of which"], 1)}
+
+
+def _median(call: Callable[[int], Any], times: int) -> float:
+    """Milliseconds."""
+    seconds = []
+    for i in range(times):
+        start = time.perf_counter()
+        call(i)
+        seconds.append(time.perf_counter() - start)
+    return round(1000 * statistics.median(seconds), 1)
 
 
 def sentence_transformers(documents: list[str], epochs: int, tokenizer: str, threads: int) -> Mapping[str, float]:
@@ -113,6 +167,7 @@ def main() -> None:
     parser.add_argument("--epochs", type=int, default=3)
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--threads", type=int, default=os.cpu_count() or 1)
+    parser.add_argument("--parts", action="store_true")
     parser.add_argument("--json", action="store_true")
     args = parser.parse_args()
 
@@ -120,6 +175,9 @@ def main() -> None:
 
     documents = texts(args.documents)
     tokenizer = vocabulary.train(documents, max(2000, sum(map(len, documents)) // 300), punctuation=False).to_str()
+    if args.parts:
+        print(json.dumps(parts(documents, tokenizer, args.threads)))
+        return
     common = (documents, args.epochs, tokenizer, args.threads)
     rows = interleaved({"diptych": (diptych, common), "st": (sentence_transformers, common)}, args.rounds)
     per_step = [

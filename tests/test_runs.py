@@ -149,3 +149,18 @@ def test_scores_that_are_no_numbers_are_told_with_their_file(tmp_path, number):
     (tmp_path / "scores.json").write_text('{"scores": {"model": {"knn": ' + number + "}}}")
     with pytest.raises(DataError, match=r"scores\.json is damaged"):
         _ = Run(tmp_path).scores
+
+
+def test_of_two_processes_that_begin_a_run_at_once_one_is_told(tmp_path, monkeypatch):
+    free = runs.check_free
+
+    def slow(folder, force=False):
+        free(folder, force)
+        monkeypatch.setattr(runs, "check_free", free)
+        runs.begin(folder, Call("the:other", {}), {}, {})
+
+    monkeypatch.setattr(runs, "check_free", slow)
+    with pytest.raises(FileExistsError, match="another process has just begun a run"):
+        runs.begin(tmp_path / "run", CALL, {}, {})
+    assert runs.read_call(tmp_path / "run" / "run.toml")["recipe"] == "the:other"
+    assert [path.name for path in (tmp_path / "run").iterdir()] == ["run.toml"]

@@ -17,6 +17,7 @@ CORE = (
 _HOME = {
     "fit": "diptych.fitting",
     "resume": "diptych.fitting",
+    "verify": "diptych.fitting",
     "load": "diptych.encoders",
     "read": "diptych.data.documents",
     "from_texts": "diptych.data.documents",

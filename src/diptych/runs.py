@@ -179,7 +179,10 @@ def begin(folder: Path, call: "Call", facts: Mapping[str, Any], machine: Mapping
         if folder.exists() and {path.name for path in folder.iterdir()} - {"run.toml", REPLACED}:
             _replace(folder.resolve(), text)
         else:
-            _write(folder / "run.toml", text)
+            try:
+                _write(folder / "run.toml", text, new=not force)
+            except FileExistsError:  # since it was found free
+                raise FileExistsError(f"another process has just begun {folder}; choose another --out") from None
     return Run(folder)
 
 
@@ -235,7 +238,7 @@ def _plain(name: str, x: Any) -> Any:
     """A value as TOML can hold it; a file or folder is named in full, to be found from anywhere."""
     if isinstance(x, bool | int | float):
         return x
-    a_path = isinstance(x, str | Path) and (name in ("corpus", "init") or os.sep in str(x))
+    a_path = isinstance(x, str | Path) and (name in ("corpus", "init", "evaluate") or os.sep in str(x))
     return str(Path(x).resolve()) if a_path and Path(x).exists() else str(x)
 
 
@@ -259,10 +262,10 @@ def _commit() -> str | None:
 
 
 @contextmanager
-def whole(path: Path) -> Iterator[Path]:
+def whole(path: Path, new: bool = False) -> Iterator[Path]:
     """A place to write a file or a folder that appears under `path` only when it is complete.
 
-    Raises OSError as `writing` does.
+    Raises OSError as `writing` does, and FileExistsError for a file that is to be `new` and is there when it is done.
     """
     with writing(path):
         if not path.parent.exists():
@@ -274,7 +277,10 @@ def whole(path: Path) -> Iterator[Path]:
             yield part
             if part.is_dir() and path.exists():
                 os.replace(path, scratch / ".earlier")
-            os.replace(part, path)
+            if new:
+                os.link(part, path)
+            else:
+                os.replace(part, path)
     finally:
         shutil.rmtree(scratch, ignore_errors=True)
 
@@ -307,8 +313,8 @@ def write_json(path: Path, value: Any) -> None:
     _write(path, json.dumps(value, indent=1, allow_nan=False) + "\n")
 
 
-def _write(path: Path, text: str) -> None:
-    with whole(path) as part:
+def _write(path: Path, text: str, new: bool = False) -> None:
+    with whole(path, new) as part:
         part.write_text(text)
 
 

@@ -65,3 +65,14 @@ def test_a_cache_that_cannot_be_written_says_which_variable_moves_it(tmp_path, m
 def test_keys_know_where_their_parts_end():
     assert cache.key("ab", "c") != cache.key("a", "bc")
     assert len(cache.key("x")) == 32
+
+
+def test_what_somebody_is_still_at_is_left_alone_whatever_the_clock_says(cache_folder, monkeypatch):
+    monkeypatch.setattr(cache, "ABANDONED", -1e9)
+
+    def fill(folder):
+        (folder / "half").write_text("half")
+        cache.entry("kind", "other", lambda other: (other / "file").write_text("other"))
+        assert (folder / "half").exists()
+
+    assert (cache.entry("kind", "name", fill) / "half").read_text() == "half"

@@ -10,11 +10,17 @@ import os
 import shutil
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
 import platformdirs
+
+try:
+    import fcntl
+except ImportError:  # Windows: unfinished entries are not locked there
+    fcntl = None  # type: ignore[assignment]
 
 ABANDONED = 24 * 3600.0  # seconds after which an unfinished entry belongs to nobody
 
@@ -44,8 +50,9 @@ def entry(kind: str, name: str, fill: Callable[[Path], None]) -> Path:
         return place
     new = _new(place)
     try:
-        fill(new)
-        _publish(new, place)
+        with _held(new):
+            fill(new)
+            _publish(new, place)
     except OSError as error:
         if error.filename or error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
             raise
@@ -82,8 +89,27 @@ def _sweep(kind: Path) -> None:
     """Removes what killed processes left behind."""
     for left in kind.glob(".new-*"):
         try:
-            abandoned = time.time() - left.stat().st_mtime > ABANDONED
-        except OSError:
+            if time.time() - left.stat().st_mtime > ABANDONED:
+                with _held(left):
+                    shutil.rmtree(left, ignore_errors=True)
+        except OSError:  # it is gone, or somebody is at it, whatever the clock says
             continue
-        if abandoned:
-            shutil.rmtree(left, ignore_errors=True)
+
+
+@contextmanager
+def _held(unfinished: Path) -> Iterator[None]:
+    """Marks an entry as one that somebody is at. Raises BlockingIOError if somebody else is."""
+    if fcntl is None:
+        yield
+        return
+    file = os.open(unfinished, os.O_RDONLY)
+    try:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise
+        except OSError:  # a disk without locks
+            pass
+        yield
+    finally:
+        os.close(file)
