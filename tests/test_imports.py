@@ -9,16 +9,17 @@ import pytest
 
 SOURCE = Path(__file__).parents[1] / "src" / "diptych"
 ROOMS = {
-    "core": set(),
+    "allocator": set(),
+    "core": {"allocator"},
     "measure": set(),
     "tokens": set(),
     "data": {"measure", "tokens"},
     "views": {"measure"},
     "encoders": {"measure", "tokens"},
-    "evaluate": {"measure"},
+    "evaluate": {"measure", "data"},
     "objectives": {"measure"},
     "instruments": {"measure"},
-    "train": set(),
+    "train": {"allocator"},
     "runs": set(),
     "report": {"runs", "measure"},
     "recipes": {
@@ -43,6 +44,7 @@ LATE = {
     "openTSNE",
     "datasets",
     "peft",
+    "mteb",
 }
 
 

@@ -160,7 +160,7 @@ def test_of_two_processes_that_begin_a_run_at_once_one_is_told(tmp_path, monkeyp
         runs.begin(folder, Call("the:other", {}), {}, {})
 
     monkeypatch.setattr(runs, "check_free", slow)
-    with pytest.raises(FileExistsError, match="another process has just begun a run"):
+    with pytest.raises(FileExistsError, match="another process has just begun"):
         runs.begin(tmp_path / "run", CALL, {}, {})
     assert runs.read_call(tmp_path / "run" / "run.toml")["recipe"] == "the:other"
     assert [path.name for path in (tmp_path / "run").iterdir()] == ["run.toml"]

@@ -100,7 +100,7 @@ def embed(
     check(out, shard, text)
     scratch, world = out.with_name(f"{out.name}.parts"), processes.world()
     if world.first:
-        _same_job(scratch, {"model": fingerprint(model), "corpus": documents.fingerprint})
+        same_job(scratch, {"model": fingerprint(model), "corpus": documents.fingerprint})
     with held(scratch, name=JOB) if world.first else nullcontext():
         world.wait()
         made = parts(encoder, documents, scratch, watch)
@@ -124,7 +124,8 @@ def _written(out: Path, made: list[Path], documents: Documents, dim: int, shard:
     return written
 
 
-def _same_job(scratch: Path, job: dict[str, str]) -> None:
+def same_job(scratch: Path, job: dict[str, str]) -> None:
+    """Marks a folder of parts as those of a job. Raises ValueError if they are of another."""
     told = scratch / JOB
     if not told.exists():
         write_json(told, job)

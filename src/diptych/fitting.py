@@ -16,19 +16,21 @@ from typing import Any
 import numpy as np
 
 from diptych import encoders, runs
-from diptych.core import Call, DataError, Encoder, Machine, Recipe, View
+from diptych.core import Call, DataError, Encoder, Instrument, Machine, Recipe, View
 from diptych.data.documents import Documents
 from diptych.data.pairs import crop_pairs
 from diptych.embedding import write_npy
+from diptych.evaluate import along
 from diptych.evaluate.split import thinned
-from diptych.evaluate.suite import Judgement, judge
+from diptych.evaluate.suite import Encode, Judgement, judge
+from diptych.evaluate.task import Task
 from diptych.evaluate.tfidf import TfIdf
 from diptych.instruments.geometry import Geometry
 from diptych.report import page
 from diptych.report.markdown import model_card
 from diptych.report.written import card, evidence, public
 from diptych.runs import REPLACED, Run, whole, writing
-from diptych.train import precision, processes
+from diptych.train import memory, precision, processes
 from diptych.train.loop import Watch, train
 from diptych.train.replay import replay
 
@@ -101,6 +103,7 @@ def _facts(recipe: Recipe, machine: Machine) -> dict[str, Any]:
         "source": _source(recipe.call) if recipe.call else "",
         "documents": len(recipe.data),
         "parameters": sum(p.numel() for p in recipe.model.encoder.parameters()),
+        "trained": sum(p.numel() for p in recipe.model.encoder.parameters() if p.requires_grad),
         "ran_on": f"{os.cpu_count()} cores, {where.type}, {numbers}",
         "notes": list(recipe.notes),
         "views": [_told(view) for view in recipe.views],
@@ -117,9 +120,10 @@ def _source(call: Call) -> str:
 
 def _settings(recipe: Recipe) -> dict[str, Any]:
     """What defaults came to."""
-    optimiser = {k: x for k, x in dataclasses.asdict(recipe.optimiser).items() if x not in (None, {})}
+    optimiser = {k: x for k, x in dataclasses.asdict(recipe.optimiser).items() if x not in (None, {}, "linear")}
     temperature = getattr(recipe.objective, "temperature", None)
-    found = {**optimiser, "temperature": temperature, "dim": recipe.model.encoder.dim}
+    chosen = {k: x for k in ("negatives", "hard_weight") if (x := getattr(recipe.objective, k, None)) not in ("all", 1)}
+    found = {**optimiser, **chosen, "temperature": temperature, "dim": recipe.model.encoder.dim}
     return {k: list(x) if isinstance(x, tuple) else x for k, x in found.items() if x is not None}
 
 
@@ -151,13 +155,17 @@ def verify(
     """
     run = Run(Path(out))
     with runs.held(run.folder, reading=True) if processes.world().first else nullcontext():
-        done = replay(recipe, run.folder, _begun(recipe, run), [Geometry()], watch, say)
+        done = replay(recipe, run.folder, _begun(recipe, run), _instruments(recipe), watch, say)
     if done.difference:
         raise DataError(
             f"{run.folder}: steps {done.first}..{done.last} again end in other bytes than its newest checkpoint: "
             f"{done.difference}; was it made on this machine, with these versions, threads and processes?"
         )
     return done.first, done.last
+
+
+def _instruments(recipe: Recipe) -> list[Instrument]:
+    return [Geometry(), *recipe.instruments]
 
 
 def _begun(recipe: Recipe, run: Run) -> Machine:
@@ -214,9 +222,9 @@ def _finish(
     if world.first:
         runs.settle(run)
     world.wait()
-    if beside is not None and not run.finished and recipe.documents is not None:
+    if beside is not None and not run.finished and (recipe.documents is not None or _given(recipe)):
         say("judging ...")
-        say(*write_up(run, recipe.documents, beside))
+        say(*write_up(run, recipe.documents, beside, recipe.tasks))
     world.wait()
     return run
 
@@ -228,26 +236,52 @@ def _learn(
         say(f"{world.size} processes share each step's {recipe.batch} samples; every one is compared with all of them")
         if machine.shard:
             say("weights, gradients and the optimiser's state are divided among them (FSDP2)")
+    if world.first and not machine.shard:
+        there = memory.free(precision.device(machine.device))
+        for line in memory.told(memory.need(recipe, machine, world), there, machine):
+            say(line)
     with writing(run.folder):
-        train(recipe, run.folder, machine, [Geometry()], watch, say)
+        train(recipe, run.folder, machine, _instruments(recipe), watch, say)
     if world.first:
         with whole(run.model) as part:
             recipe.model.encoder.save(part)
 
 
-def write_up(run: Run, documents: Documents, beside: Mapping[str, Encoder]) -> list[str]:
-    """Writes scores, evidence, report and model card of a trained run; returns what a person should know."""
+def _given(recipe: Recipe) -> bool:
+    """Whether views are given by columns of data other than a text: there are then no documents to judge on."""
+    return any(view.column != "text" for view in recipe.views)
+
+
+def write_up(
+    run: Run, documents: Documents | None, beside: Mapping[str, Encoder], tasks: Sequence[Task] = ()
+) -> list[str]:
+    """Writes scores, evidence, report and model card of a trained run; returns what a person should know.
+
+    It is judged on documents, on tasks, or on both; without either the report shows how it learned.
+    """
     encoder, start = encoders.load(run.model), encoders.load(run.start)
-    judgement = examine(encoder, start, documents, beside, QUICK)
+    told: dict[str, Any] = {"scores": {}, "errors": {}, "notes": []}
+    if documents is not None:
+        told = dataclasses.asdict(examine(encoder, start, documents, beside, QUICK))
+    if tasks:
+        told = _with_tasks(told, along.table(tasks, _rows(encoder, start, beside)))
+    notes: list[str] = told["notes"]
     if not processes.world().first:
-        return judgement.notes
-    runs.write_json(run.folder / "scores.json", dataclasses.asdict(judgement))
-    with whole(run.evidence) as part:
-        _gather(part, documents, encoder, start)
+        return notes
+    runs.write_json(run.folder / "scores.json", told)
+    if documents is not None:
+        with whole(run.evidence) as part:
+            _gather(part, documents, encoder, start)
     shown = card(run)
     page.write(run.model / "README.md", model_card(public(shown)))
     page.write(run.report, page.page(shown, evidence(run)))
-    return judgement.notes
+    return notes
+
+
+def _with_tasks(judged: dict[str, Any], asked: dict[str, Any]) -> dict[str, Any]:
+    """Scores of documents and of tasks in one table."""
+    scores = {row: {**(judged["scores"].get(row) or {}), **(told or {})} for row, told in asked["scores"].items()}
+    return {**judged, "scores": scores, "results": asked["results"], "notes": [*judged["notes"], *asked["notes"]]}
 
 
 def _gather(folder: Path, documents: Documents, encoder: Encoder, start: Encoder) -> None:
@@ -276,13 +310,21 @@ def examine(
     Of a corpus of more than MOST documents, a random part of that size is judged, labelled ones first.
     Several processes share the encoding.
     """
-    note, world = [], processes.world()
+    note = []
     if len(documents) > MOST:
         first = ", labelled ones first" if documents.labels else ""
         note = [f"Judged on {MOST:,} of {len(documents):,} documents, drawn at random{first}."]
         documents = documents.select(thinned(len(documents), documents.labels, MOST, seed))
-    named = {"model": encoder, **(beside or {}), "untrained": start}
-    rows = {name: partial(world.rows, each.encode) if each else None for name, each in named.items()}
-    judgement = judge({**rows, "tfidf": TfIdf()}, documents, crop_pairs(documents.texts, seed=seed), only, seed)
+    rows, pairs = _rows(encoder, start, beside or {}), crop_pairs(documents.texts, seed=seed)
+    judgement = judge(rows, documents, pairs, only, seed)
     judgement.notes[:0] = note
     return judgement
+
+
+def _rows(encoder: Encoder, start: Encoder | None, beside: Mapping[str, Encoder]) -> dict[str, Encode | None]:
+    """What is judged: ways to turn texts into numbers. Several processes share the encoding."""
+    named, world = {"model": encoder, **beside, "untrained": start}, processes.world()
+    rows: dict[str, Encode | None] = {
+        name: partial(world.rows, each.encode) if each else None for name, each in named.items()
+    }
+    return {**rows, "tfidf": TfIdf()}

@@ -254,7 +254,7 @@ def test_a_tokenizer_of_another_network_is_refused(monkeypatch):
 
 
 def test_an_unknown_pooling_is_refused():
-    with pytest.raises(ValueError, match="mean, cls, last; got 'max'"):
+    with pytest.raises(ValueError, match="mean, cls, last, weighted; got 'max'"):
         build("Bert", pooling="max")
 
 

@@ -8,7 +8,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from diptych.core import Encoded
 from diptych.objectives import tiled
 from diptych.objectives.infonce import InfoNCE
-from diptych.objectives.tiled import ROWS, cosine_cross_entropy
+from diptych.objectives.tiled import ROWS, Block, cosine_cross_entropy
 
 TEMPERATURE = 0.1
 
@@ -204,3 +204,35 @@ def test_one_positive_for_many_anchors_is_refused():
     a, c = rows(5, 5)
     with pytest.raises(ValueError, match="one positive per anchor; got 1 for 5"):
         cosine_cross_entropy(a, c, torch.tensor([0]), 1.0)
+
+
+def with_negatives(negatives):
+    def loss(anchor, positive, negative):
+        encoded = {"view": [Encoded(x, x) for x in (anchor, positive)], "negative": [Encoded(negative, negative)]}
+        return InfoNCE(TEMPERATURE, negatives=negatives, hard_weight=2.0)(encoded, {})["infonce"]
+
+    return loss
+
+
+@pytest.mark.parametrize(("negatives", "columns"), [("own", 0), ("batch", 1), ("all", 2)])
+def test_hard_negatives_are_neither_copied_nor_there_as_a_matrix(negatives, columns):
+    b = 5 * ROWS
+    seen = watched(with_negatives(negatives), *rows(b, b, b, dim=3))
+    assert seen.largest == max(ROWS * (columns * b + 2 - columns), 3 * b)
+    assert watched(lambda a, p, n: torch.cat([a, p, n]).sum(), *rows(b, b, b, dim=3)).largest > 3 * b  # a copy is seen
+
+
+def test_blocks_of_candidates_are_those_of_one_matrix():
+    a, p, n = rows(300, 300, 70)
+    right = torch.arange(300)
+    parts = differentiated(lambda a, p, n: cosine_cross_entropy(a, [Block(p), Block(n)], right, TEMPERATURE), a, p, n)
+    joined = differentiated(lambda a, p, n: whole(a, torch.cat([p, n]), right), a, p, n, dtype=torch.float64)
+    assert_same(parts, joined)
+
+
+def test_an_anchor_has_one_row_of_its_own():
+    a, c, n = rows(5, 5, 4)
+    with pytest.raises(ValueError, match="one row of its own; got 4 for 5"):
+        cosine_cross_entropy(a, [Block(c), Block(n, own=True)], torch.arange(5), 1.0)
+    with pytest.raises(ValueError, match="one row of its own; got 4 for 5"):
+        cosine_cross_entropy(a, [Block(c), Block(n, weight=2.0)], torch.arange(5), 1.0)

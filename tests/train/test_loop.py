@@ -177,3 +177,21 @@ def test_every_logged_line_says_what_a_person_watches(tmp_path):
     for line in metrics(tmp_path):
         assert line["loss"] == pytest.approx(line["infonce"])
         assert {"rate", "gradient_norm", "padding", "tokens", "epoch"} <= line.keys()
+
+
+def test_an_instrument_looks_after_so_many_steps_of_its_own_and_at_the_end(tmp_path, monkeypatch):
+    """Lines are written at 6 and 12, and when it looks; one without `every` looks at every line."""
+    monkeypatch.setattr("diptych.train.loop.LINES", 2)
+
+    class Counts:
+        def __init__(self, name, **every):
+            self.name = name
+            vars(self).update(every)
+
+        def __call__(self, snapshot):
+            return {self.name: snapshot.step}
+
+    train(make(), tmp_path, ALWAYS, [Counts("any"), Counts("five", every=5)])
+    lines = metrics(tmp_path)
+    assert [line["step"] for line in lines] == [line["any"] for line in lines] == [5, 6, 10, 12]
+    assert [line["five"] for line in lines if "five" in line] == [5, 10, 12]

@@ -24,6 +24,7 @@ for name, purpose in {
     "evaluate": "Judge a model on a corpus, beside TF-IDF and its untrained self.",
     "compare": "Put runs side by side: a table and a page.",
     "embed": "Turn a corpus into embeddings.",
+    "mine": "Find hard negatives for pairs of texts.",
     "search": "Find the documents nearest to a query.",
 }.items():
     app.command(f"diptych.cli.{name}:app", name=name, help=purpose)

@@ -23,7 +23,7 @@ from diptych.fitting import begin, fit
 from diptych.fitting import resume as resume_run
 from diptych.fitting import verify as verify_run
 from diptych.report.snippet import legible
-from diptych.report.table import table
+from diptych.report.table import table, turned
 from diptych.train import precision, processes
 
 app = App(name="train", help="Train an encoder by a recipe, without labels.")
@@ -239,7 +239,8 @@ def _train(function: Callable[..., Recipe], settings: Mapping[str, Any], output:
 
 def _understood(function: Callable[..., Recipe], settings: Mapping[str, Any]) -> Sequence[str]:
     """What is understood of a corpus, before the work that takes long; a recipe of one's own reads what it likes."""
-    if function not in NAMES.values() or not isinstance(settings.get("corpus"), str):
+    own = "columns" in inspect.signature(function).parameters  # it reads rows of texts, not documents
+    if function not in NAMES.values() or own or not isinstance(settings.get("corpus"), str):
         return []
     return corpus_of(settings["corpus"], settings.get("text_column"), settings.get("label_column")).notes
 
@@ -286,7 +287,8 @@ def _tell(made: Sequence[runs.Run], json: bool) -> None:
         return
     for run in made:
         scores = run.scores or {}
-        print(table(scores.get("scores", {}), scores.get("errors", {})))
+        told = scores.get("scores", {})
+        print(turned(told) if "results" in scores else table(told, scores.get("errors", {})))
         print(f"\nmodel   {run.model}\nreport  {run.report}")
     corpus = made[0].call["arguments"].get("corpus", "CORPUS")
     print(legible(f"\nsearch it:  diptych search {quote(str(made[0].folder))} {quote(str(corpus))} 'your question'"))

@@ -17,6 +17,11 @@ TEXT = [
     "message",
 ]
 LABEL = ["label", "labels", "category", "class", "topic", "target"]
+ROLES = {  # of texts that belong together, and the usual names of their columns
+    "premise": ["sent0", "premise", "anchor", "query", "question"],
+    "entailment": ["sent1", "entailment", "positive", "pos", "answer"],
+    "contradiction": ["hard_neg", "contradiction", "negative", "neg", "hard_negative"],
+}
 NAMES = "label_name"  # names of the classes, where `label` holds numbers
 Row = Mapping[str, Any]
 

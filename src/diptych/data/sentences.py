@@ -3,7 +3,7 @@
 from itertools import pairwise
 from typing import Literal
 
-Segmentation = Literal["sentences", "full stops"]
+Segmentation = Literal["sentences", "full stops", "whole"]
 BLOCK = 1 << 14  # characters that `sentencex` sees at once: without white space its time grows with their square
 SURE = BLOCK - (1 << 12)  # where a sentence begins before it, what comes behind the block is too far to matter
 
@@ -16,7 +16,8 @@ def boundaries(text: str, segmentation: Segmentation = "sentences", language: st
 
     "sentences" are found by `sentencex`, which knows the abbreviations of many languages; white space
     belongs to the sentence before it, and else none is longer than `BLOCK` characters. "full stops" ends a
-    piece after every full stop, whatever it stands for, as the code of arXiv:2508.03453 does.
+    piece after every full stop, whatever it stands for, as the code of arXiv:2508.03453 does. "whole" is one
+    sentence: for texts that are never cropped.
 
     Raises ValueError for another segmentation.
     """
@@ -24,7 +25,9 @@ def boundaries(text: str, segmentation: Segmentation = "sentences", language: st
         return _sentences(text, language)
     if segmentation == "full stops":
         return _pieces(text)
-    raise ValueError(f'a text is cut at "sentences" or at "full stops"; got {segmentation!r}')
+    if segmentation == "whole":
+        return [0, len(text)] if text else [0]
+    raise ValueError(f'a text is left "whole", or cut at "sentences" or at "full stops"; got {segmentation!r}')
 
 
 def lengths(text: str, edges: list[int], segmentation: Segmentation) -> list[int]:

@@ -246,11 +246,11 @@ class Table:
     others: Sequence[File] = ()
 
     def pairs(self, text: str | None, label: str | None, tally: Tally) -> tuple[str, Iterable[Pair]]:
-        sample = _sample(self.rows(Tally(), None))
-        if not sample:
+        rows = sample(self.rows(Tally(), None))
+        if not rows:
             raise DataError(f"there is no document in {self.name}: it has no rows")
         try:
-            found = columns.find(sample, text, label)
+            found = columns.find(rows, text, label)
         except ValueError as error:
             raise ValueError(f"{self.name}: {error}") from None
         return _described(found), self._pairs(found, tally)
@@ -277,15 +277,16 @@ def _chained(
         yield from reader(file, tally, used)
 
 
-def _sample(rows: Iterable[Row]) -> list[Row]:
-    sample: list[Row] = []
+def sample(rows: Iterable[Row]) -> list[Row]:
+    """The first rows of a table, enough to understand its columns."""
+    first: list[Row] = []
     characters = 0
     for row in itertools.islice(rows, SAMPLE):
-        sample.append(row)
+        first.append(row)
         characters += sum(len(value) for value in row.values() if isinstance(value, str | bytes))
         if characters > CHARACTERS:
             break
-    return sample
+    return first
 
 
 def _described(found: Columns) -> str:

@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from typing import Any, BinaryIO
 
 from diptych.core import DataError
-from diptych.data.columns import LABEL, TEXT, Row, listed
+from diptych.data.columns import LABEL, ROLES, TEXT, Row, listed
 from diptych.data.files import File, ending, opened, packed, unpacked, whole_gzip
 from diptych.data.remote import Remote, UnreachableError
 from diptych.data.tally import Tally
@@ -152,8 +152,9 @@ def _is_header(fields: Sequence[str]) -> bool:
 
 
 def _usual(fields: Sequence[str]) -> bool:
-    """Whether a column has a usual name."""
-    return not {*TEXT, *LABEL}.isdisjoint(field.strip().lower() for field in fields)
+    """Whether a column has a usual name, or two have those of texts that belong together."""
+    names = {field.strip().lower() for field in fields}
+    return not {*TEXT, *LABEL}.isdisjoint(names) or sum(not names.isdisjoint(usual) for usual in ROLES.values()) > 1
 
 
 def parquet(path: File, tally: Tally, columns: Sequence[str] | None) -> Iterator[Row]:

@@ -1,5 +1,6 @@
 """Encoders: samples in, embeddings out. `load` reads any of them from a folder or a hub id."""
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -8,10 +9,11 @@ from diptych.encoders import folder as layout
 from diptych.encoders.quiet import without_panics
 
 
-def load(path_or_id: str | Path, pooling: Any = None, max_tokens: int | None = None) -> Encoder:
-    """The encoder in a folder (a model, a run, any `transformers` network) or of a hub id.
+def load(path_or_id: str | Path, pooling: Any = None, max_tokens: int | None = None, **options: Any) -> Encoder:
+    """The encoder in a folder (a model, a run, any `transformers` network, an adapter for one) or of a hub id.
 
-    `pooling` and `max_tokens` replace what the folder says, for a transformer. Nothing is downloaded
+    `pooling` and `max_tokens` replace what the folder says, for a transformer; `options` are those of
+    `pretrained.from_pretrained`: eos, prompt, bidirectional, weights. Nothing is downloaded
     unless the name is no folder here and looks like a hub id; nothing is unpickled.
 
     Raises FileNotFoundError, NotADirectoryError, ConnectionError, or ValueError for a folder that is
@@ -19,17 +21,17 @@ def load(path_or_id: str | Path, pooling: Any = None, max_tokens: int | None = N
     """
     folder = layout.locate(path_or_id)
     with layout.reading("model", folder, unless_named=True), without_panics():
-        return _load(folder, pooling, max_tokens)
+        return _load(path_or_id, folder, {"pooling": pooling, "max_tokens": max_tokens, **options})
 
 
-def _load(folder: Path, pooling: Any, max_tokens: int | None) -> Encoder:
+def _load(path_or_id: str | Path, folder: Path, options: Mapping[str, Any]) -> Encoder:
     kind = _kind(folder)
     if kind == "transformer":
         from diptych.encoders import pretrained
 
-        return pretrained.from_pretrained(folder, pooling, max_tokens)
-    if (pooling, max_tokens) != (None, None):
-        raise ValueError(f"pooling and max_tokens are choices for a transformer; {folder} holds a {kind} model")
+        return pretrained.from_pretrained(path_or_id, **options)
+    if chosen := [name for name, x in options.items() if x not in (None, False, "fp32")]:
+        raise ValueError(f"{' and '.join(chosen)}: choices for a transformer; {folder} holds a {kind} model")
     if kind == "static":
         from diptych.encoders import static
 
@@ -44,7 +46,7 @@ def _kind(folder: Path) -> str:
     if chain:
         return _kind_of_chain(folder, chain)
     settings = layout.config(folder)
-    if settings.get("model_type", "model2vec") != "model2vec":
+    if settings.get("model_type", "model2vec") != "model2vec" or (folder / "adapter_config.json").exists():
         return "transformer"
     if (folder / "tokenizer.json").exists() and any(folder.glob("*.safetensors")):
         return "static"

@@ -10,17 +10,17 @@ EMBEDDING = (  # the first that exists is the last module before the blocks
     "word_embeddings_layernorm",  # BLOOM
     "emb_dropout",  # GPT-NeoX
     "drop",  # GPT-2
-    "embed_tokens",  # Llama, Qwen, Gemma, Mistral, EuroBERT
+    "embed_tokens",  # Llama, Qwen, Gemma, Phi, Mistral, EuroBERT
     "decoder.embed_tokens",  # OPT
 )
 BLOCKS = (
     "encoder.layer",  # BERT, RoBERTa, MPNet, ELECTRA, DeBERTa
     "transformer.layer",  # DistilBERT
-    "layers",  # ModernBERT, NomicBERT, Llama, Qwen, Gemma, GPT-NeoX
+    "layers",  # ModernBERT, NomicBERT, Llama, Qwen, Gemma, Phi, GPT-NeoX
     "h",  # GPT-2, BLOOM
     "decoder.layers",  # OPT
 )
-NORM = ("final_norm", "norm", "ln_f", "final_layer_norm", "decoder.final_layer_norm")
+NORM = ("final_norm", "norm", "ln_f", "final_layer_norm", "final_layernorm", "decoder.final_layer_norm")
 
 
 def embedding(network: nn.Module) -> nn.Module:

@@ -39,8 +39,10 @@ class Module:
         return self.type.rsplit(".", 1)[-1]
 
 
-def locate(path_or_id: str | Path) -> Path:
+def locate(path_or_id: str | Path, offline: bool = False) -> Path:
     """The folder of a model: a folder here, a run folder's `model/`, or a download of a hub id.
+
+    With `offline` a hub id is looked for among what was downloaded before.
 
     Raises FileNotFoundError, NotADirectoryError, or ConnectionError when the hub is out of reach.
     """
@@ -49,19 +51,20 @@ def locate(path_or_id: str | Path) -> Path:
         raise NotADirectoryError(f"a model is a folder, and {folder} is a file")
     if folder.is_dir():
         inner = folder / "model"
-        own = (folder / "modules.json").exists() or (folder / "config.json").exists()
+        own = any((folder / name).exists() for name in ("modules.json", "config.json", "adapter_config.json"))
         return inner if inner.is_dir() and not own else folder
     if isinstance(path_or_id, Path) or not HUB_ID.fullmatch(path_or_id):
         raise FileNotFoundError(f"there is no folder {folder} (and a hub id looks like `name` or `owner/name`)")
-    return _download(path_or_id)
+    return _download(path_or_id, offline)
 
 
-def _download(name: str) -> Path:
+def _download(name: str, offline: bool = False) -> Path:
     from huggingface_hub import snapshot_download
     from huggingface_hub.errors import HfHubHTTPError, HFValidationError
 
     try:
-        return Path(snapshot_download(name, allow_patterns=list(WEIGHTS), ignore_patterns=list(OTHER_FORMATS)))
+        wanted: dict[str, Any] = {"allow_patterns": list(WEIGHTS), "ignore_patterns": list(OTHER_FORMATS)}
+        return Path(snapshot_download(name, local_files_only=offline, **wanted))
     except HFValidationError as error:
         raise FileNotFoundError(f"there is no folder {name}, and it is no hub id: {error}") from None
     except (HfHubHTTPError, OSError) as error:

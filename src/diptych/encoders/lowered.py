@@ -18,7 +18,7 @@ def lowered(entry: nn.Module, blocks: Sequence[nn.Module], dtype: torch.dtype) -
     handle = entry.register_forward_hook(hook)
     modules = [module for block in blocks for module in block.modules()]
     held = [(module, name, p) for module in modules for name, p in module._parameters.items() if p is not None]
-    copies = {id(p): p.to(dtype) for _, _, p in held}
+    copies = {id(p): p.to(dtype) if p.is_floating_point() else p for _, _, p in held}
     try:
         for module, name, p in held:
             module._parameters[name] = copies[id(p)]  # type: ignore[assignment]

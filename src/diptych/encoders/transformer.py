@@ -4,8 +4,8 @@ Shapes: b samples, t tokens (of the longest sample), d width.
 """
 
 import functools
-from collections.abc import Sequence
-from contextlib import AbstractContextManager, ExitStack
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
@@ -15,24 +15,27 @@ import torch.nn.functional as F
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
-from diptych.core import Batch, Encoder, Text
+from diptych.core import Batch, Encoder, Text, places
 from diptych.encoders import blocks as family
+from diptych.encoders import direction, lora, noise
 from diptych.encoders import folder as layout
-from diptych.encoders import noise
 from diptych.encoders.lowered import gathers, lowered
 from diptych.encoders.noise import Keys, keyed
 from diptych.encoders.packing import Layout, laid_out, packable, rounded
 from diptych.encoders.quiet import quiet
+from diptych.encoders.recompute import recomputed
+from diptych.tokens.surround import surround
 from diptych.tokens.tokenise import plain, surroundings, tokenise
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerFast
 
-Pooling = Literal["mean", "cls", "last"]
+Pooling = Literal["mean", "cls", "last", "weighted"]
 SAVED = {
     "mean": "pooling_mode_mean_tokens",
     "cls": "pooling_mode_cls_token",
     "last": "pooling_mode_lasttoken",
+    "weighted": "pooling_mode_weightedmean_tokens",
 }
 
 
@@ -48,6 +51,8 @@ class Transformer(Encoder):
     """
 
     precision = "auto"
+    base: str | None = None  # the folder or hub id that the network's weights lie in
+    merge = False  # whether an adapter is saved as part of the weights, in place of a file beside them
 
     def __init__(
         self,
@@ -64,6 +69,7 @@ class Transformer(Encoder):
         self.pooling, self.max_tokens = pooling, max_tokens
         self._check_vocabulary()
         self._frozen: list[nn.Module] = []
+        self._surrounded = False
         network.config.use_cache = False
         self._unused_pooler()
         noise.replace(network)
@@ -109,6 +115,42 @@ class Transformer(Encoder):
             if name == "pooler":
                 child.requires_grad_(False)
 
+    def surround(self, before: Sequence[int] = (), after: Sequence[int] = ()) -> None:
+        """Puts further tokens around every text, between it and those that are there; who loads what is saved does too.
+
+        Raises ValueError if `max_tokens` leaves no room for a text.
+        """
+        self.tokenizer = surround(self.tokenizer, before, after)
+        self.pretrained.backend_tokenizer.post_processor = self.tokenizer.post_processor
+        self.before, self.after = surroundings(self.tokenizer)
+        self.max_tokens, self._surrounded = self.max_tokens, True
+
+    def end(self) -> None:
+        """Puts EOS behind every text, also one that is cut, unless a special token is there already.
+
+        Raises ValueError if the tokenizer has none.
+        """
+        if self.after:
+            return
+        if self.pretrained.eos_token_id is None:
+            raise ValueError(
+                "a causal network reads a text at the token that ends it, and this tokenizer has none: name one as "
+                '"eos_token" in tokenizer_config.json, or pool by mean or weighted'
+            )
+        self.surround(after=[self.pretrained.eos_token_id])
+
+    def prompt(self, text: str) -> None:
+        """Puts a text before every text, as tokens of its own. Raises ValueError if it has none."""
+        if not (ids := self._read([text])[0]):
+            raise ValueError(f"a prompt is a text that has tokens; got {text!r}")
+        self.surround(before=ids)
+
+    @property
+    def fixed(self) -> list[str]:
+        """With an adapter, the weights of the network itself."""
+        names = [name for name, _ in self.network.named_parameters() if not lora.is_adapter(name)]
+        return [f"network.{name}" for name in names] if lora.held(self.network) else []
+
     @property
     def layers(self) -> list[nn.Module]:
         return [family.embedding(self.network), *family.blocks(self.network)]
@@ -138,7 +180,8 @@ class Transformer(Encoder):
         """Trains the last `train_last` blocks only (and the norm after them); all of them for None.
 
         `embeddings` freezes what lies before the blocks; training fewer than all of them does so too. What is
-        frozen has no dropout and needs no graph. Each call decides anew.
+        frozen has no dropout and needs no graph. Where there is an adapter, only that of these blocks learns. Each
+        call decides anew.
 
         Raises ValueError if there are not that many blocks.
         """
@@ -146,7 +189,7 @@ class Transformer(Encoder):
         if train_last is not None and not 1 <= train_last <= len(all_blocks):
             raise ValueError(f"train_last is one of 1..{len(all_blocks)}, the blocks there are; got {train_last}")
         first = 0 if train_last is None else len(all_blocks) - train_last
-        embeddings = embeddings or first > 0
+        embeddings = embeddings or first > 0 or bool(lora.held(self.network))
         self.network.requires_grad_(not embeddings)
         for part in [*all_blocks, *filter(None, [family.norm(self.network)])]:
             part.requires_grad_(True)
@@ -154,6 +197,9 @@ class Transformer(Encoder):
         for part in self._frozen:
             part.requires_grad_(False)
         self._unused_pooler()
+        if lora.held(self.network):
+            for name, parameter in self.network.named_parameters():
+                parameter.requires_grad_(parameter.requires_grad and lora.is_adapter(name))
         self.train(self.training)
 
     def train(self, mode: bool = True) -> "Transformer":
@@ -205,24 +251,38 @@ class Transformer(Encoder):
         ids, edges, key = batch["ids"], batch["edges"], batch.get("key")
         row = Layout.of(edges, len(ids))
         keys = None if key is None else Keys.of(key, edges, len(ids))
-        with ExitStack() as stack:
-            if torch.is_autocast_enabled(ids.device.type) and not gathers(self.layers[-1]):
-                stack.enter_context(torch.autocast(ids.device.type, enabled=False))
-                stack.enter_context(self._lowered())
-            stack.enter_context(keyed(keys))
-            stack.enter_context(laid_out(self.network, row))
+        low = torch.is_autocast_enabled(ids.device.type) and not gathers(self.layers[-1])
+
+        @contextmanager
+        def opened(*blocks: nn.Module) -> Iterator[None]:
+            with ExitStack() as stack:
+                if low:
+                    stack.enter_context(torch.autocast(ids.device.type, enabled=False))
+                    stack.enter_context(self._lowered(*blocks))
+                stack.enter_context(keyed(keys))
+                stack.enter_context(laid_out(self.network, row))
+                yield
+
+        with opened(), self._recomputed(opened):
             positions = (row.place + first_position(self.network))[None]
             hidden = self.network(input_ids=ids[None], position_ids=positions).last_hidden_state[0]
         return pool_row(hidden, edges, self.pooling)
 
-    def _lowered(self) -> AbstractContextManager[None]:
-        """Everything behind the input embedding in bf16."""
+    def _recomputed(self, again: Callable[[nn.Module], AbstractContextManager[Any]]) -> AbstractContextManager[None]:
+        """Blocks that keep nothing, if that is wanted and there is something to keep."""
+        wanted = self.recompute and self.training and torch.is_grad_enabled()
+        return recomputed(self.layers[1:], again) if wanted else nullcontext()
+
+    def _lowered(self, *blocks: nn.Module) -> AbstractContextManager[None]:
+        """Everything behind the input embedding in bf16, or some blocks."""
         behind = [family.norm(self.network), getattr(self.network, "pooler", None)]
-        return lowered(self.layers[0], [*self.layers[1:], *filter(None, behind)], torch.bfloat16)
+        return lowered(self.layers[0], blocks or [*self.layers[1:], *filter(None, behind)], torch.bfloat16)
 
     def _padded(self, ids: Int[Tensor, "b t"], mask: Int[Tensor, "b t"]) -> Float[Tensor, "b d"]:
         self._choose_attention(ids.device)
-        return pool(self.network(input_ids=ids, attention_mask=mask).last_hidden_state, mask, self.pooling)
+        with self._recomputed(lambda block: nullcontext()):
+            hidden = self.network(input_ids=ids, attention_mask=mask).last_hidden_state
+        return pool(hidden, mask, self.pooling)
 
     def _choose_attention(self, device: torch.device) -> None:
         """Training on a CPU is faster with plain products; all else with the fused kernel."""
@@ -241,12 +301,24 @@ class Transformer(Encoder):
         ]
         if self.normalize:
             modules.append(("Normalize", "2_Normalize", {}))
+        settings = {"max_seq_length": self.max_tokens, "do_lower_case": False}
         with layout.staged(folder) as new, quiet():
-            self.network.save_pretrained(new, safe_serialization=True)
+            self._save_network(new)
             self._save_tokenizer(new)
-            settings = {"max_seq_length": self.max_tokens, "do_lower_case": False}
             layout.write_json(new / "sentence_bert_config.json", settings)
             layout.write_chain(new, modules)
+
+    def _save_network(self, folder: Path) -> None:
+        """The weights, or where there is an adapter: it alone, and where the others are; or the sum of the two."""
+        if not lora.held(self.network):
+            self.network.save_pretrained(folder, safe_serialization=True)
+        elif self.merge:
+            self.network.save_pretrained(folder, state_dict=lora.merged(self.network), safe_serialization=True)
+        elif self.base is None or direction.asked(self.network):
+            why = "attention both ways has no place" if self.base else "a network from scratch is in no folder to name"
+            raise ValueError(f"{why} in what is saved of an adapter; save it merged with the weights (--merge)")
+        else:
+            lora.save(self.network, folder, self.base)
 
     def _save_tokenizer(self, folder: Path) -> None:
         self.pretrained.save_pretrained(folder)
@@ -255,6 +327,9 @@ class Transformer(Encoder):
         settings = layout.config(folder, file.name) | {"model_max_length": self.max_tokens}
         if settings.get("tokenizer_class") == "TokenizersBackend":  # a name older versions do not know
             settings["tokenizer_class"] = "PreTrainedTokenizerFast"
+        if self._surrounded:  # tokenizer.json has the rule, and nobody is to make another
+            settings["tokenizer_class"] = "PreTrainedTokenizerFast"
+            settings = {k: x for k, x in settings.items() if k not in ("add_bos_token", "add_eos_token")}
         layout.write_json(file, settings)
 
 
@@ -265,7 +340,10 @@ def _padded_right(tokenizer: "PreTrainedTokenizerFast") -> "PreTrainedTokenizerF
     if tokenizer.pad_token is None:
         tokenizer.pad_token = tokenizer.eos_token or tokenizer.unk_token
     if tokenizer.pad_token is None:
-        raise ValueError("this tokenizer has no padding token, nor one for the end of a text to pad with")
+        raise ValueError(
+            "this tokenizer has no padding token, nor one for the end of a text to pad with: name a token as "
+            '"pad_token" or "eos_token" in tokenizer_config.json'
+        )
     return tokenizer
 
 
@@ -290,9 +368,13 @@ def first_position(network: "PreTrainedModel") -> int:
 
 
 def pool(hidden: Float[Tensor, "b t d"], mask: Int[Tensor, "b t"], how: Pooling) -> Float[Tensor, "b d"]:
-    """In fp32: the mean over real tokens, or the first or last of them, wherever the padding is."""
-    if how == "mean":
+    """In fp32: the mean over real tokens, or the first or last of them, wherever the padding is.
+
+    The `weighted` mean counts the first token once, the second twice, ... (SGPT, arXiv:2202.08904).
+    """
+    if how in ("mean", "weighted"):
         real = mask[:, :, None].float()
+        real = real * real.cumsum(1) if how == "weighted" else real
         return (hidden.float() * real).sum(1) / real.sum(1).clamp(min=1e-9)
     first = mask.argmax(1)
     row = first if how == "cls" else mask.shape[1] - 1 - mask.flip(1).argmax(1)
@@ -301,9 +383,12 @@ def pool(hidden: Float[Tensor, "b t d"], mask: Int[Tensor, "b t"], how: Pooling)
 
 def pool_row(hidden: Float[Tensor, "t d"], edges: Int[Tensor, " b+1"], how: Pooling) -> Float[Tensor, "b d"]:
     """As `pool`, for texts in one row."""
-    if how != "mean":
+    if how in ("cls", "last"):
         return hidden[edges[:-1] if how == "cls" else edges[1:] - 1].float()
-    lengths = edges.diff()
+    lengths, t = edges.diff(), int(edges[-1])
+    text, place = places(edges, t)
+    rows, weights = hidden[:t].float(), lengths
+    if how == "weighted":
+        rows, weights = rows * (place + 1)[:, None], lengths * (lengths + 1) / 2
     sums = hidden.new_zeros(len(lengths), hidden.shape[1], dtype=torch.float32)
-    text = torch.repeat_interleave(lengths)
-    return sums.index_add(0, text, hidden[: len(text)].float()) / lengths[:, None]
+    return sums.index_add(0, text, rows) / weights[:, None]

@@ -62,7 +62,7 @@ def _dense(queries: Rows, bank: Rows, k: int) -> tuple[Int[np.ndarray, "q k"], F
     centre = bank.double().mean(0)  # changes no distance, and the products lose fewer digits
     quick = (queries - centre).float(), (bank - centre).float()
     found, far = [], []
-    for block in blocks(len(queries), len(bank)):
+    for block in blocks(len(queries), max(len(bank), (k + SPARE) * bank.shape[1])):  # also of the candidates' columns
         index, distance = _block(queries[block], bank, quick[0][block], quick[1], k)
         found.append(index.numpy())
         far.append(distance.numpy())

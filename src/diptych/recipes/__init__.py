@@ -2,7 +2,8 @@
 
 from diptych.recipes.crop import crop
 from diptych.recipes.dropout import dropout
+from diptych.recipes.nli import nli
 
-ALL = (crop, dropout)
+ALL = (crop, dropout, nli)
 
-__all__ = ["ALL", "crop", "dropout"]
+__all__ = ["ALL", "crop", "dropout", "nli"]

@@ -19,6 +19,7 @@ class Cost:
     documents: int | None = None
     parameters: int | None = None
     machine: str = ""  # "2 cores of an AMD EPYC 9B14, fp32"
+    trained: int | None = None  # of the parameters
 
 
 @dataclass(frozen=True)

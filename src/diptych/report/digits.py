@@ -34,6 +34,13 @@ def count(x: float | None) -> str:
     return f"{x:,.0f}"
 
 
+def part(trained: int | None, parameters: int | None) -> str:
+    """How many parameters were trained, unless it is all of them: 73,728 trained (0.32 %)."""
+    if not trained or not parameters or trained == parameters:
+        return ""
+    return f"{count(trained)} trained ({100 * trained / parameters:.2g} %)"
+
+
 def duration(seconds: float | None) -> str:
     """45 s, 2 min 5 s, 3 h 12 min."""
     if not known(seconds):

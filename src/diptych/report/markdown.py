@@ -5,7 +5,7 @@ import re
 import shlex
 
 from diptych.report.card import Card
-from diptych.report.digits import plain, with_error
+from diptych.report.digits import part, plain, with_error
 from diptych.report.metrics import metric, present, row_name, value
 from diptych.report.verdict import sentence
 
@@ -27,12 +27,18 @@ def model_card(card: Card) -> str:
         FRONT,
         f"# {escaped(card.name)}\n",
         f"{escaped(sentence(card))}\n",
-        "Text in, embeddings out; trained without labels by diptych.\n",
+        f"Text in, embeddings out; trained {_taught(card)} by diptych.\n",
         _usage(card),
     ]
     if present([card.scores]):
         parts += ["## Scores\n", _scores(card), _notes(card)]
     return "\n".join([*parts, "## Provenance\n", _provenance(card)])
+
+
+def _taught(card: Card) -> str:
+    """What training was told beside the texts."""
+    given = [view["column"] for view in card.views if view.get("column", "text") != "text"]
+    return f"on rows of texts that belong together ({escaped(', '.join(given))})" if given else "without labels"
 
 
 def escaped(text: str) -> str:
@@ -84,6 +90,9 @@ def _provenance(card: Card) -> str:
         "objective": card.objective,
         "objective after": card.paper,
         **{name: plain(x) for name, x in card.arguments.items() if x is not None},
+        "parameters": " ".join(
+            [plain(card.cost.parameters or ""), part(card.cost.trained, card.cost.parameters)]
+        ).strip(),
         "seed": str(card.seed),
         "data": card.fingerprint,
         "commit": card.commit,

@@ -16,10 +16,11 @@ from typing import TYPE_CHECKING, Any
 
 from markupsafe import Markup, escape
 
-from diptych.report import digits
+from diptych.report import board, digits
 from diptych.report.atlas import COLOURS, SIZE, Atlas, atlas, sample
 from diptych.report.card import Card, Comparison, Cost, Evidence
 from diptych.report.examples import examples
+from diptych.report.history import Entry
 from diptych.report.metrics import metric, present, row_name, value
 from diptych.report.plots import Bar, Plot, bars, curves, plot
 from diptych.report.snippet import snippet
@@ -110,6 +111,21 @@ def comparison(compared: Comparison) -> str:
     )
 
 
+def suites(entries: Sequence[Entry]) -> str:
+    """A history of suites as an HTML page: a table for each suite and data. Raises ValueError if it is empty."""
+    if not entries:
+        raise ValueError("a page of suites needs at least one entry of a history")
+    found = board.boards(entries)
+    models = len({entry.fingerprint for entry in entries})
+    return _render(
+        "suites.html",
+        title=", ".join(dict.fromkeys(each.suite for each in found)),
+        kind="suites",
+        sentence=f"{models} {'model' if models == 1 else 'models'}, judged on files that others use too.",
+        boards=found,
+    )
+
+
 # ---------------------------------------------------------------- parts of a run's page
 
 
@@ -123,7 +139,11 @@ def _figures(card: Card, headline: str | None) -> list[tuple[str, str, str]]:
     documents = cost.documents or card.judged.get("documents")
     found += [("Documents", digits.count(documents), "")] if documents else []
     found += [("Training", digits.duration(cost.seconds), "")] if digits.known(cost.seconds) else []
-    found += [("Parameters", digits.count(cost.parameters), "")] if cost.parameters else []
+    found += (
+        [("Parameters", digits.count(cost.parameters), digits.part(cost.trained, cost.parameters))]
+        if cost.parameters
+        else []
+    )
     return found
 
 
@@ -155,7 +175,9 @@ def _costs(card: Card) -> list[tuple[str, str]]:
         "tokens seen": digits.count(cost.tokens),
         "tokens per second": digits.count(speed),
         "padding": f"{padding:.2f} tokens computed per real one" if digits.known(padding) else digits.NONE,
-        "parameters": digits.count(cost.parameters),
+        "parameters": " ".join(
+            filter(None, [digits.count(cost.parameters), digits.part(cost.trained, cost.parameters)])
+        ),
         "machine": cost.machine or digits.NONE,
     }
     return [(name, told) for name, told in found.items() if told != digits.NONE]
@@ -324,6 +346,8 @@ def _environment() -> "jinja2.Environment":
         "shell": lambda x: shlex.quote(str(x)),
         "quoted": lambda x: json.dumps(str(x), ensure_ascii=False),
         "cited": _cited,
+        "scored": board.value,
+        "interval": board.interval,
     }
     environment.filters |= filters
     return environment

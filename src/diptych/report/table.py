@@ -1,7 +1,7 @@
 """A table for a terminal: rows and metrics, legible without colour."""
 
 from diptych.report.card import Table
-from diptych.report.digits import with_error
+from diptych.report.digits import score, with_error
 from diptych.report.metrics import metric, present, row_name, value
 from diptych.report.snippet import legible
 
@@ -26,6 +26,22 @@ def table(scores: Table, errors: Table | None = None) -> str:
     widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
     told = ["  ".join([first.ljust(widths[0]), *map(str.rjust, rest, widths[1:])]).rstrip() for first, *rest in lines]
     return legible("\n".join([*told, "", _legend(names)]))
+
+
+def turned(scores: Table) -> str:
+    """A line for each metric, for there are many: the rows across, and what the model gained on its start."""
+    names = present([scores])
+    if not names:
+        return "no scores"
+    gains = value(scores, "model", names[0]) is not None and value(scores, "untrained", names[0]) is not None
+    lines = [["", *map(row_name, scores), *(["gained"] if gains else [])]]
+    for name in names:
+        own, start = value(scores, "model", name), value(scores, "untrained", name)
+        gain = [score(own - start if own is not None and start is not None else None, signed=True)] if gains else []
+        lines.append([metric(name).name, *(score(value(scores, row, name)) for row in scores), *gain])
+    widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
+    told = ["  ".join([first.ljust(widths[0]), *map(str.rjust, rest, widths[1:])]).rstrip() for first, *rest in lines]
+    return legible("\n".join(told))
 
 
 def best_rows(scores: Table, name: str) -> set[str]:

@@ -1,5 +1,7 @@
 """AdamW with a rate per group of parameters, and the schedule."""
 
+import math
+
 import torch
 
 from diptych.core import Model, Objective, Optimiser
@@ -43,11 +45,12 @@ def _starts(named: list[tuple[str, torch.nn.Parameter]]) -> str:
 
 
 def schedule(settings: Optimiser, step: int, steps: int, epoch: int) -> float:
-    """The part of the peak rate at a step (from 0): linear up, then linear down to 0 at the end.
+    """The part of the peak rate at a step (from 0): linear up, then down to 0 at the end, in a line or half a cosine.
 
-    As in the paper's code the warm-up is a part of one *epoch*.
+    As in the code of arXiv:2508.03453 the warm-up is a part of one *epoch*, unless it is a number of steps.
     """
-    warm = round(settings.warmup * min(epoch, steps))
+    warm = round(settings.warmup * min(epoch, steps)) if settings.warmup_steps is None else settings.warmup_steps
     if step < warm:
         return (step + 1) / (warm + 1)
-    return (steps - step) / max(1, steps - warm)
+    left = (steps - step) / max(1, steps - warm)
+    return left if settings.schedule == "linear" else (1 - math.cos(math.pi * left)) / 2

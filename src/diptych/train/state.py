@@ -10,7 +10,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
-from diptych.core import DataError
+from diptych.core import DataError, Encoder
 from diptych.train.sharding import divided, gathered
 
 KEPT = 2  # checkpoints: the older is there if the newer is damaged, and to take the steps between them again
@@ -30,7 +30,7 @@ def save(
     The older of two earlier checkpoints is removed only after the new one is on the disk. Of weights that are
     divided among processes, each calls this, and one of them writes.
     """
-    tensors = {f"{name}/{k}": x for name, module in modules.items() for k, x in module.state_dict().items()}
+    tensors = {f"{name}/{k}": x for name, module in modules.items() for k, x in _kept(module).items()}
     for i, state in optimiser.state_dict()["state"].items():
         tensors |= {f"optimiser/{i}/{k}": torch.as_tensor(x) for k, x in state.items()}
     tensors["generator/cpu"] = torch.get_rng_state()
@@ -100,7 +100,9 @@ def load(
 
 def _restore(tensors: dict[str, Tensor], modules: dict[str, nn.Module], optimiser: torch.optim.Optimizer) -> None:
     for name, module in modules.items():
-        module.load_state_dict(_divided(_under(f"{name}/", tensors), module.state_dict()))
+        held, kept = module.state_dict(), _kept(module)
+        fixed = {k: x for k, x in held.items() if k not in kept}
+        module.load_state_dict(fixed | _divided(_under(f"{name}/", tensors), held))
     weights = [weight for group in optimiser.param_groups for weight in group["params"]]
     state: dict[int, dict[str, Tensor]] = {}
     for k, x in _under("optimiser/", tensors).items():
@@ -111,6 +113,13 @@ def _restore(tensors: dict[str, Tensor], modules: dict[str, nn.Module], optimise
     torch.set_rng_state(tensors["generator/cpu"])
     if "generator/cuda" in tensors and torch.cuda.is_available():
         torch.cuda.set_rng_state(tensors["generator/cuda"])
+
+
+def _kept(module: nn.Module) -> dict[str, Tensor]:
+    """The state of a module without what lies elsewhere (`Encoder.fixed`)."""
+    inner = [(f"{name}." if name else "", part) for name, part in module.named_modules() if isinstance(part, Encoder)]
+    fixed = {prefix + name for prefix, encoder in inner for name in encoder.fixed}
+    return {name: x for name, x in module.state_dict().items() if name not in fixed}
 
 
 def _divided(tensors: dict[str, Tensor], held: dict[str, Tensor]) -> dict[str, Tensor]:

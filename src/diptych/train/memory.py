@@ -1,0 +1,199 @@
+"""How much memory a training will take, before it begins, and what to change where that is not there.
+
+Weights, gradients and the optimiser's state are counted. What a network keeps for its gradient is measured: it encodes
+a few samples of the first step, then twice as many, and every tensor that is kept is counted once.
+"""
+
+from collections.abc import Iterator
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from itertools import chain
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from diptych.core import Machine, Model, Recipe
+from diptych.train import precision
+from diptych.train.batches import Micro, work
+from diptych.train.processes import ALONE, World
+
+FEW = 256  # tokens of the first samples that are encoded
+ADAM = 2  # numbers that AdamW keeps of a weight that learns
+TILE = 256  # rows of the matrix of similarities that are there at a time
+GB = 1e9
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """Bytes, of one process."""
+
+    weights: int
+    copies: int  # of weights, in the numbers that the network runs in
+    gradients: int
+    optimiser: int
+    activations: int  # kept for the gradient at once
+    objective: int
+    checkpoint: int  # copied while a checkpoint is written
+    where: str  # cpu or cuda
+
+    @property
+    def peak(self) -> int:
+        """More than what is there before training: on the processor the weights are there."""
+        lasting = self.gradients + self.optimiser + (self.weights if self.where != "cpu" else 0)
+        step = self.copies + self.activations + self.objective
+        return lasting + max(step, self.checkpoint if self.where == "cpu" else 0)
+
+
+@dataclass(frozen=True)
+class Need:
+    """What a training needs, as its settings are, and what decides it."""
+
+    estimate: Estimate
+    per_token: float  # bytes of activations
+    tokens: int  # kept at once
+    micro: int  # of the largest micro-batch
+    blocks: int
+    adapted: bool
+
+
+def need(recipe: Recipe, machine: Machine, world: World = ALONE) -> Need:
+    """What training `recipe` on a machine takes. The model stays as it is."""
+    where = precision.device(machine.device)
+    model, optimiser = recipe.model, recipe.optimiser
+    first = work(recipe, 0, machine, world)
+    copies, per_token = _kept(recipe, machine, where, world)
+    largest = max((micro.computed for micro in first.model), default=0)
+    tokens = first.computed if first.computed <= machine.graph else largest
+    blocks = max(1, len(model.encoder.layers) - 1)
+    if machine.recompute:  # the input of every block, and all of one block
+        per_token = per_token / blocks + 4 * blocks * model.encoder.dim
+    rates = {name: rate for name, rate in optimiser.rates.items() if rate == 0}
+    learned = [
+        p for name, p in model.encoder.named_parameters() if p.requires_grad and not name.startswith(tuple(rates))
+    ]
+    learned += [*model.head.parameters(), *recipe.objective.parameters()]
+    tables = {id(table.weight) for table in model.encoder.tables}
+    trained, weights = _bytes(learned), _bytes(model.parameters()) * (2 if recipe.teacher else 1)
+    rows = len(recipe.views) * recipe.batch
+    estimate = Estimate(
+        weights=weights,
+        copies=copies,
+        gradients=_bytes(p for p in learned if id(p) not in tables),
+        optimiser=ADAM * trained,
+        activations=int(per_token * tokens * (1 + 1 / blocks)),  # and the gradients of one block
+        objective=4 * 4 * rows * model.encoder.dim + 3 * 4 * TILE * rows,
+        checkpoint=(trained if model.encoder.fixed else weights) + ADAM * trained,
+        where=where.type,
+    )
+    return Need(estimate, per_token, tokens, largest, blocks, bool(model.encoder.fixed))
+
+
+def _bytes(tensors: Any) -> int:
+    return sum(x.numel() * x.element_size() for x in tensors)
+
+
+def _kept(recipe: Recipe, machine: Machine, where: torch.device, world: World) -> tuple[int, float]:
+    """Bytes that are kept whatever the number of tokens, and bytes for each token."""
+    model, few = recipe.model, []
+    device = next(model.parameters()).device
+    cast = precision.cast(precision.resolve(machine.precision, where), device)
+    training, recompute = model.training, model.encoder.recompute
+    model.train()
+    model.encoder.recompute = False
+    try:
+        with torch.random.fork_rng(), cast:
+            for tokens in (FEW, 2 * FEW):
+                micros = work(recipe, 0, replace(machine, tokens=tokens), world).model
+                micro = micros[len(micros) // 2].to(device)
+                few.append((micro.computed, _saved(model, micro)))
+    finally:
+        model.train(training)
+        model.encoder.recompute = recompute
+    (a, x), (b, y) = few
+    if b < 1.5 * a:  # texts so long that each is a micro-batch
+        return 0, y / max(1, b)
+    per_token = max(0.0, (y - x) / (b - a))
+    return max(0, int(y - per_token * b)), per_token
+
+
+def _saved(model: Model, micro: Micro) -> int:
+    """Bytes that a micro-batch keeps for its gradient, weights not among them."""
+    weights = {x.untyped_storage().data_ptr() for x in chain(model.parameters(), model.buffers())}
+    sizes: dict[int, int] = {}
+
+    def pack(x: Tensor) -> Tensor:
+        storage = x.untyped_storage()
+        if storage.data_ptr() not in weights:
+            sizes[storage.data_ptr()] = storage.nbytes()
+        return x
+
+    with torch.enable_grad(), torch.autograd.graph.saved_tensors_hooks(pack, lambda x: x):
+        encoded = model(micro.batch, micro.perturb)
+    del encoded
+    return sum(sizes.values())
+
+
+def free(where: torch.device) -> int | None:
+    """Bytes that are free on a device, under the limit of this process's group too; None if nothing tells."""
+    if where.type == "cuda":
+        return int(torch.cuda.mem_get_info(where)[0])
+    found = [*_numbers("/proc/meminfo", "MemAvailable:", 1024)]
+    for most in _numbers("/sys/fs/cgroup/memory.max"):
+        found += [most - used for used in _numbers("/sys/fs/cgroup/memory.current")]
+    return min(found, default=None)
+
+
+def _numbers(file: str, name: str = "", unit: int = 1) -> Iterator[int]:
+    """The number that follows a name in a file of the system, if there is one."""
+    with suppress(OSError, ValueError, IndexError):
+        lines = Path(file).read_text().splitlines()
+        line = next((line for line in lines if line.startswith(name)), "")
+        yield int(line.removeprefix(name).split()[0]) * unit
+
+
+def told(needed: Need, there: int | None, machine: Machine) -> list[str]:
+    """What to say before training: nothing where it fits, else what is needed, and what to change."""
+    estimate = needed.estimate
+    if there is None or estimate.peak <= there:
+        return []
+    parts = {
+        "weights": estimate.weights if estimate.where != "cpu" else 0,
+        "copies of weights": estimate.copies,
+        "gradients": estimate.gradients,
+        "AdamW": estimate.optimiser,
+        "activations": estimate.activations,
+        "the objective": estimate.objective,
+    }
+    listed = ", ".join(f"{name} {size / GB:.1f}" for name, size in parts.items() if size >= 0.05 * GB)
+    return [
+        f"training will take about {estimate.peak / GB:.1f} GB of memory ({listed}), and {there / GB:.1f} GB are free",
+        *(f"  {change}" for change in _changes(needed, there, machine)),
+    ]
+
+
+def _changes(needed: Need, there: int, machine: Machine) -> Iterator[str]:
+    """What would make it less, and how much it would then be."""
+    estimate = needed.estimate
+
+    def then(**fields: Any) -> str:
+        return f"about {replace(estimate, **fields).peak / GB:.1f} GB"
+
+    if needed.tokens > needed.micro:
+        smaller = int(estimate.activations * needed.micro / needed.tokens)
+        yield f"--graph 0: keep one micro-batch at a time, and encode twice ({then(activations=smaller)})"
+    if not machine.recompute and needed.blocks > 1:
+        smaller = int(estimate.activations / needed.blocks)
+        yield f"--recompute: compute blocks again for the gradient ({then(activations=smaller)}, and their inputs)"
+    room = there - replace(estimate, activations=0).peak
+    fitting = int(room / (needed.per_token * (1 + 1 / needed.blocks))) if needed.per_token else 0
+    if 64 <= fitting < needed.micro:
+        yield f"--graph 0 --tokens {fitting // 64 * 64}: smaller micro-batches"
+    if not needed.adapted and needed.blocks > 1:
+        nothing = then(gradients=0, optimiser=0)
+        yield f"--lora 8: learn an adapter alone ({nothing}); or --train-last 2, the last two blocks"
+    if needed.adapted and estimate.where != "cpu":
+        yield f"--weights bf16: hold the weights in half the bytes ({then(weights=estimate.weights // 2)})"
+    if precision.resolve(machine.precision, torch.device(estimate.where)) == "fp32":
+        yield f"--precision bf16: activations in half the bytes ({then(activations=estimate.activations // 2)})"

