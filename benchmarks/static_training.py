@@ -34,21 +34,25 @@ def texts(n: int) -> list[str]:
     return list(docstrings().texts[:n])
 
 
-def recipe(documents: list[str], epochs: int, tokenizer: str) -> Any:
-    """Ours, with its token store built."""
+def untrained(tokenizer: str) -> Any:
     from tokenizers import Tokenizer
 
+    from diptych.encoders.static import fresh
+
+    return fresh(Tokenizer.from_str(tokenizer), DIM, normalize=True)
+
+
+def recipe(documents: list[str], epochs: int, encoder: Any) -> Any:
+    """Ours, with its token store built."""
     from diptych.core import Model, Optimiser, Recipe, View
     from diptych.data import store
     from diptych.data.documents import from_texts
-    from diptych.encoders.static import fresh
     from diptych.objectives.infonce import InfoNCE
     from diptych.views.input.text.crop import Crop
 
-    vocabulary = Tokenizer.from_str(tokenizer)
-    data = store.build(from_texts(documents), vocabulary)
-    model, views = Model(fresh(vocabulary, DIM, normalize=True)), [View(transform=Crop())] * 2
-    return Recipe(model, views, InfoNCE(TEMPERATURE), data, Optimiser(LR), BATCH, epochs * (len(data) // BATCH))
+    data = store.build(from_texts(documents), encoder.tokenizer)
+    model, views, steps = Model(encoder), [View(transform=Crop())] * 2, epochs * (len(data) // BATCH)
+    return Recipe(model, views, InfoNCE(TEMPERATURE), data, Optimiser(LR), BATCH, steps)
 
 
 def diptych(documents: list[str], epochs: int, tokenizer: str, threads: int) -> Mapping[str, float]:
@@ -57,11 +61,12 @@ def diptych(documents: list[str], epochs: int, tokenizer: str, threads: int) -> 
     from diptych.train.loop import train
 
     torch.set_num_threads(threads)
+    encoder = untrained(tokenizer)
     seen: list[dict[str, float]] = []
     with tempfile.TemporaryDirectory() as folder:
         os.environ["DIPTYCH_CACHE"] = f"{folder}/cache"
         start = time.perf_counter()
-        ours = recipe(documents, epochs, tokenizer)
+        ours = recipe(documents, epochs, encoder)
         stored = time.perf_counter()
         watch = lambda m: seen.append({**m, "at": time.perf_counter()})  # noqa: E731
         train(ours, Path(folder), Machine(checkpoint=1e9), watch=watch)
@@ -79,7 +84,7 @@ def parts(documents: list[str], tokenizer: str, threads: int, times: int = 30) -
     allocator.keep()
     with tempfile.TemporaryDirectory() as folder:
         os.environ["DIPTYCH_CACHE"] = f"{folder}/cache"
-        ours = recipe(documents, 1, tokenizer)
+        ours = recipe(documents, 1, untrained(tokenizer))
         works = [batches.work(ours, i, Machine()) for i in range(times)]
         model, objective = ours.model.train(), ours.objective
         optimiser = optim.build(ours.optimiser, model, objective, by_rows=True)

@@ -41,13 +41,17 @@ def test_fewer_rows_than_k_neighbours(table):
         knn_suite.tasks(path)
 
 
-def test_dev_rows_choose_the_penalty(monkeypatch):
+def test_dev_rows_choose_the_penalty(monkeypatch, table, told):
     monkeypatch.setattr(module, "GRID", (1e6, 1e-3))
-    x, y, _ = cloud(600, d=30)
+    x, y, texts = cloud(600, d=30)
     train, dev, test = np.arange(300), np.arange(300, 400), np.arange(400, 600)
     assert linear(x, y, train, test, dev=dev).value > 0.8
     y[dev] = 2  # no penalty is right of a class that training rows do not have, so the strongest is taken
     assert linear(x, y, train, test, dev=dev).value < 0.65
+    part = ["train"] * 300 + ["dev"] * 100 + ["test"] * 200
+    rows = zip(texts, y.tolist(), part, strict=True)
+    [task] = linear_suite.tasks(table("a.jsonl", [{"text": t, "label": c, "split": s} for t, c, s in rows]))
+    assert task.score(told)[0].value < 65
 
 
 def test_more_rounds_choose_by_more_held_out_rows(monkeypatch):

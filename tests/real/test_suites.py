@@ -39,7 +39,7 @@ def test_transfer_is_as_good_as_logistic_regression_of_scikit_learn_at_its_best(
 
     folder = linked(tmp_path / "data", *(shared_data / "senteval" / f"{name}.jsonl" for name in ("cr", "trec")))
     found = scores("transfer", folder, minilm)
-    assert found["cr", "accuracy"].value == pytest.approx(82.6, abs=1)
+    assert found["cr", "accuracy"].value == pytest.approx(83.3, abs=1)
     assert found["cr", "accuracy"].n == 3771
     [_, trec, _] = suites.tasks("transfer", folder)
     rows, train, test = minilm.encode(trec.texts), trec.parts.train, trec.parts.test
