@@ -130,7 +130,7 @@ def staged(folder: Path, n: int) -> dict[str, Any]:
     from diptych import Machine, recipes
     from diptych.data import store, vocabulary
     from diptych.data.documents import read
-    from diptych.recipes.text import LEARNED
+    from diptych.recipes.start import LEARNED
     from diptych.train.batches import epoch_steps, work
     from diptych.train.loop import train
 

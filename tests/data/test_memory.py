@@ -17,6 +17,7 @@ from diptych.data.documents import from_texts, read
 from diptych.data.tables import parquet
 from diptych.data.tally import Tally
 from diptych.evaluate.split import labelled, thinned
+from diptych.recipes import start
 from diptych.recipes import text as recipe
 from diptych.views.input.text.crop import Crop
 
@@ -97,7 +98,7 @@ def test_of_a_large_corpus_documents_evenly_spaced_make_the_vocabulary(monkeypat
     learned, train = [], vocabulary.train
     monkeypatch.setattr(vocabulary, "train", lambda texts, *a, **k: learned.append(texts) or train(texts, *a, **k))
     recipes.crop(documents, dim=4)
-    monkeypatch.setattr(recipe, "LEARNED", sum(map(len, documents.texts)) // 4)
+    monkeypatch.setattr(start, "LEARNED", sum(map(len, documents.texts)) // 4)
     recipes.crop(documents, dim=4)
     assert len(learned[0]) == 100
     assert list(learned[1]) == list(documents.texts)[::5]

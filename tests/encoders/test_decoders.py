@@ -9,7 +9,7 @@ from networks import build
 from diptych import encoders
 from diptych.core import Text
 from diptych.encoders.direction import both_ways
-from diptych.encoders.transformer import pool, pool_row
+from diptych.encoders.pooling import pool, pool_row
 
 LONG = "two views of the same document agree, and two documents do not " * 9
 

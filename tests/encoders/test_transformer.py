@@ -7,7 +7,8 @@ import transformers
 from networks import FAMILIES, build, pretrained
 
 from diptych.core import Perturb, Text, keys, perturbed
-from diptych.encoders.transformer import Transformer, pool, positions
+from diptych.encoders.pooling import pool
+from diptych.encoders.transformer import Transformer, positions
 
 KEY = torch.from_numpy(keys(0, 0, np.arange(6), 0))
 

@@ -14,7 +14,7 @@ from diptych.cli.search import found, shown
 from diptych.data.docstrings import NAME, docstrings
 from diptych.fitting import fit
 from diptych.index import Index
-from diptych.recipes.text import Settings
+from diptych.recipes.settings import Settings
 from diptych.report.metrics import row_name
 from diptych.report.table import table
 

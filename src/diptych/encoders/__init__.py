@@ -59,8 +59,8 @@ def _kind(folder: Path) -> str:
 
 
 def _kind_of_chain(folder: Path, chain: list[layout.Module]) -> str:
+    from diptych.encoders.pooling import SAVED
     from diptych.encoders.pretrained import saved_pooling
-    from diptych.encoders.transformer import SAVED
 
     kinds = [module.kind for module in chain]
     settings = layout.config(folder, "config_sentence_transformers.json")

@@ -11,8 +11,9 @@ from tokenizers import normalizers
 
 from diptych.encoders import direction, lora
 from diptych.encoders import folder as layout
+from diptych.encoders.pooling import SAVED, Pooling
 from diptych.encoders.quiet import quiet
-from diptych.encoders.transformer import SAVED, Pooling, Transformer, positions
+from diptych.encoders.transformer import Transformer, positions
 
 if TYPE_CHECKING:
     from transformers import PretrainedConfig, PreTrainedModel, PreTrainedTokenizerFast

@@ -6,7 +6,8 @@ import torch
 from tokenizers import Tokenizer
 from tokenizers.processors import TemplateProcessing
 
-from diptych.encoders.transformer import Pooling, Transformer
+from diptych.encoders.pooling import Pooling
+from diptych.encoders.transformer import Transformer
 
 SPECIAL = {
     "pad_token": "[PAD]",

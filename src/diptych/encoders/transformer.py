@@ -7,7 +7,7 @@ import functools
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, get_args
+from typing import TYPE_CHECKING, Any, get_args
 
 import numpy as np
 import torch
@@ -15,13 +15,14 @@ import torch.nn.functional as F
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
-from diptych.core import Batch, Encoder, Text, places
+from diptych.core import Batch, Encoder, Text
 from diptych.encoders import blocks as family
 from diptych.encoders import direction, lora, noise
 from diptych.encoders import folder as layout
 from diptych.encoders.lowered import gathers, lowered
 from diptych.encoders.noise import Keys, keyed
 from diptych.encoders.packing import Layout, laid_out, packable, rounded
+from diptych.encoders.pooling import SAVED, Pooling, pool, pool_row
 from diptych.encoders.quiet import quiet
 from diptych.encoders.recompute import recomputed
 from diptych.tokens.surround import surround
@@ -29,14 +30,6 @@ from diptych.tokens.tokenise import plain, surroundings, tokenise
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerFast
-
-Pooling = Literal["mean", "cls", "last", "weighted"]
-SAVED = {
-    "mean": "pooling_mode_mean_tokens",
-    "cls": "pooling_mode_cls_token",
-    "last": "pooling_mode_lasttoken",
-    "weighted": "pooling_mode_weightedmean_tokens",
-}
 
 
 class Transformer(Encoder):
@@ -365,30 +358,3 @@ def first_position(network: "PreTrainedModel") -> int:
         if name.endswith("position_embeddings") and isinstance(module, nn.Embedding):
             return 0 if module.padding_idx is None else module.padding_idx + 1
     return 0
-
-
-def pool(hidden: Float[Tensor, "b t d"], mask: Int[Tensor, "b t"], how: Pooling) -> Float[Tensor, "b d"]:
-    """In fp32: the mean over real tokens, or the first or last of them, wherever the padding is.
-
-    The `weighted` mean counts the first token once, the second twice, ... (SGPT, arXiv:2202.08904).
-    """
-    if how in ("mean", "weighted"):
-        real = mask[:, :, None].float()
-        real = real * real.cumsum(1) if how == "weighted" else real
-        return (hidden.float() * real).sum(1) / real.sum(1).clamp(min=1e-9)
-    first = mask.argmax(1)
-    row = first if how == "cls" else mask.shape[1] - 1 - mask.flip(1).argmax(1)
-    return hidden[torch.arange(len(hidden), device=hidden.device), row].float()
-
-
-def pool_row(hidden: Float[Tensor, "t d"], edges: Int[Tensor, " b+1"], how: Pooling) -> Float[Tensor, "b d"]:
-    """As `pool`, for texts in one row."""
-    if how in ("cls", "last"):
-        return hidden[edges[:-1] if how == "cls" else edges[1:] - 1].float()
-    lengths, t = edges.diff(), int(edges[-1])
-    text, place = places(edges, t)
-    rows, weights = hidden[:t].float(), lengths
-    if how == "weighted":
-        rows, weights = rows * (place + 1)[:, None], lengths * (lengths + 1) / 2
-    sums = hidden.new_zeros(len(lengths), hidden.shape[1], dtype=torch.float32)
-    return sums.index_add(0, text, rows) / weights[:, None]

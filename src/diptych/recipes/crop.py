@@ -3,7 +3,8 @@
 from typing import TYPE_CHECKING, Unpack
 
 from diptych.core import Recipe, View, recipe
-from diptych.recipes.text import KINDS, Rule, Settings, build, window
+from diptych.recipes.settings import KINDS, Settings
+from diptych.recipes.text import Rule, build, window
 
 if TYPE_CHECKING:
     from diptych.data.documents import Documents

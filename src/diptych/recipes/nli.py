@@ -5,17 +5,17 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Unpack
 
 from diptych.core import Recipe, View, recipe
-from diptych.recipes.text import (
+from diptych.recipes.settings import (
     KINDS,
     Defaults,
     Settings,
     batch_of,
     check_name,
-    encoder_of,
     optimiser_of,
     options,
     steps_of,
 )
+from diptych.recipes.start import encoder_of
 
 if TYPE_CHECKING:
     from diptych.data.triplets import Triplets
