@@ -12,8 +12,8 @@ MMAP_THRESHOLD, TRIM_THRESHOLD = -3, -1  # of mallopt(3), in bytes
 @functools.cache
 def keep() -> None:
     """From now on this process keeps what it frees, up to 2 GiB at the end of its heap."""
-    if glibc := _glibc():
-        glibc.mallopt(MMAP_THRESHOLD, 1 << 30)
+    glibc = _glibc()
+    if glibc and any(glibc.mallopt(MMAP_THRESHOLD, size) for size in (1 << 30, 1 << 25)):  # older ones know a most
         glibc.mallopt(TRIM_THRESHOLD, (1 << 31) - 1)
 
 

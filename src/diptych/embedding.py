@@ -13,7 +13,7 @@ from jaxtyping import Float
 
 from diptych.core import Encoder
 from diptych.data.documents import Documents
-from diptych.encoders.folder import locate
+from diptych.encoders.folder import adapted, locate
 from diptych.runs import held, whole, write_json
 from diptych.train import processes
 
@@ -23,14 +23,23 @@ FORMATS = (".npy", ".parquet", ".jsonl")
 
 
 def fingerprint(model: str | Path) -> str:
-    """A hash of the files of a model's folder."""
+    """A hash of the files of a model's folder; of an adapter, also of those of the network it is for."""
     digest, folder = hashlib.blake2b(digest_size=16), locate(model)
+    if base := adapted(folder):
+        digest.update(fingerprint(base).encode())
     for path in sorted(p for p in folder.rglob("*") if p.is_file() and p.suffix in (".json", ".safetensors", ".txt")):
         digest.update(str(path.relative_to(folder)).encode())
         with path.open("rb") as file:
             while block := file.read(1 << 22):
                 digest.update(block)
     return digest.hexdigest()
+
+
+def apart(out: Path, source: str) -> None:
+    """Raises ValueError if a file that is to be written is one of those that are read."""
+    there, file = Path(source).resolve(), out.resolve()
+    if file.exists() and (file == there or there in file.parents):
+        raise ValueError(f"{out} is read as a part of {source}, and would be lost; choose another --out")
 
 
 def parts(

@@ -19,7 +19,8 @@ from diptych import encoders, runs
 from diptych.core import Call, DataError, Encoder, Instrument, Machine, Recipe, View
 from diptych.data.documents import Documents
 from diptych.data.pairs import crop_pairs
-from diptych.embedding import write_npy
+from diptych.embedding import fingerprint, write_npy
+from diptych.encoders.folder import locate
 from diptych.evaluate import along
 from diptych.evaluate.split import thinned
 from diptych.evaluate.suite import Encode, Judgement, judge
@@ -36,7 +37,7 @@ from diptych.train.replay import replay
 
 MOST = 30_000  # documents that are judged
 SHOWN = 3_000  # documents that the report shows
-SAME = ("views", "objective", "settings", "batch", "steps")  # what a resumed run shares with its beginning
+SAME = ("views", "objective", "settings", "batch", "steps", "base")  # what a resumed run shares with its beginning
 QUICK = ("knn", "knn_cosine", "crop_retrieval", "alignment", "uniformity")  # judged after training
 
 
@@ -107,7 +108,14 @@ def _facts(recipe: Recipe, machine: Machine) -> dict[str, Any]:
         "ran_on": f"{os.cpu_count()} cores, {where.type}, {numbers}",
         "notes": list(recipe.notes),
         "views": [_told(view) for view in recipe.views],
+        **_base(recipe.model.encoder),
     }
+
+
+def _base(encoder: Encoder) -> dict[str, str]:
+    """The fingerprint of the network that an adapter is for: no checkpoint has its weights."""
+    named = getattr(encoder, "base", None) if encoder.fixed else None
+    return {"base": fingerprint(locate(named, offline=True))} if named else {}
 
 
 def _source(call: Call) -> str:
@@ -179,7 +187,7 @@ def _begun(recipe: Recipe, run: Run) -> Machine:
         )
     machine = Machine(**told.get("machine", {}))
     facts = _facts(recipe, machine)
-    differing = [name for name in SAME if facts[name] != told.get(name)]
+    differing = [name for name in SAME if facts.get(name) != told.get(name)]
     if differing:
         raise ValueError(
             f"{run.folder} was begun with other {', '.join(differing)} than its run.toml makes now; "

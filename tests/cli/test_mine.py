@@ -100,3 +100,12 @@ def test_a_table_without_the_columns_is_refused_before_training(diptych, tmp_pat
     assert "no column for premise and entailment; there are 'a', 'b'" in err
     assert not (tmp_path / "run").exists()
     assert cli.run(["mine", "--help"]) == 0
+
+
+def test_what_is_read_is_not_written_over(diptych, pairs, model):
+    before = pairs.read_bytes()
+    for call in (["mine", model, pairs], ["embed", model, pairs], ["embed", model, pairs.parent]):
+        code, _, err = diptych(*call, "--out", pairs)
+        assert code == 2
+        assert "would be lost; choose another --out" in err
+    assert pairs.read_bytes() == before

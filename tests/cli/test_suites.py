@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from diptych import encoders
+from diptych.report import board, history
 
 WORDS = "The harbour was full of sails. A captain wrote in the log. The oven must be hot. Leave it to rise overnight"
 
@@ -83,6 +84,30 @@ def test_a_history_is_added_to_and_shown_as_a_page(diptych, run, data, tmp_path)
     (data / "sts12.jsonl").write_text((data / "sts12.jsonl").read_text().replace('"score": 5', '"score": 4'))
     code, out, err = diptych("evaluate", run, "--suite", "sts", "--data", data, "--history", kept)
     assert json.loads(kept.read_text().splitlines()[2])["data_fingerprint"] != entries[0]["data_fingerprint"]
+
+
+def test_plain_and_tokenised_text_are_two_suites_of_a_history(diptych, run, data, tmp_path):
+    kept = tmp_path / "scores.jsonl"
+    for form in ([], ["--tokenised"]):
+        code, _, err = diptych("evaluate", run, "--suite", "sts", "--data", data, "--history", kept, *form)
+        assert code == 0, err
+    assert [each.suite for each in board.boards(history.read(kept))] == ["sts", "sts (tokenised)"]
+
+
+def test_a_model_that_is_nowhere_is_said_before_one_is_judged(diptych, run, data, tmp_path, monkeypatch):
+    monkeypatch.setattr(encoders, "load", None)
+    code, out, err = diptych("evaluate", run, "--beside", tmp_path / "nowhere", "--suite", "sts", "--data", data)
+    assert (code, out) == (2, "")
+    assert "there is no folder" in err
+
+
+def test_what_was_judged_is_kept_when_a_later_model_fails(diptych, run, data, tmp_path):
+    (tmp_path / "empty").mkdir()
+    call = ("--beside", tmp_path / "empty", "--suite", "sts", "--data", data, "--history", tmp_path / "scores.jsonl")
+    code, _, err = diptych("evaluate", run, *call)
+    assert code == 2
+    assert "is no model" in err
+    assert [entry.model for entry in history.read(tmp_path / "scores.jsonl")] == [str(run)]
 
 
 def test_a_damaged_history_is_said_before_anything_is_embedded(diptych, run, data, tmp_path, monkeypatch):

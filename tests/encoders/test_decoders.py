@@ -1,4 +1,5 @@
 import json
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -8,7 +9,7 @@ from networks import build
 
 from diptych import encoders
 from diptych.core import Text
-from diptych.encoders.direction import both_ways
+from diptych.encoders.direction import both_ways, causal
 from diptych.encoders.pooling import pool, pool_row
 
 LONG = "two views of the same document agree, and two documents do not " * 9
@@ -91,6 +92,34 @@ def test_a_prompt_stands_behind_the_first_special_token(tmp_path):
         encoders.load(place, prompt="")
     with pytest.raises(ValueError, match="with special tokens a text has at least"):
         encoders.load(place, prompt=LONG)
+
+
+def test_a_prompt_that_is_there_already_stays_and_another_is_refused(tmp_path):
+    encoder = encoders.load(folder("Llama", tmp_path / "a"), prompt="the cat: ")
+    encoder.save(tmp_path / "b")
+    again = encoders.load(tmp_path / "b", prompt="the cat: ")
+    assert again.before == encoder.before
+    for other in ("cat: ", "a text: ", "see the cat: "):
+        with pytest.raises(
+            ValueError, match=r"puts 'the .*cat.*' before every text already, and a text has one prompt"
+        ):
+            encoders.load(tmp_path / "b", prompt=other)
+    again.save(tmp_path / "c")
+    assert encoders.load(tmp_path / "c").before == encoder.before
+
+
+def test_a_family_is_causal_whatever_class_it_was_saved_as(tmp_path):
+    place = folder("Llama", tmp_path / "a")
+    build("Bert").save(tmp_path / "b")
+    (tmp_path / "b" / "modules.json").unlink()
+    for home, name in ((place, "LlamaModel"), (tmp_path / "b", "BertLMHeadModel")):
+        told = json.loads((home / "config.json").read_text())
+        (home / "config.json").write_text(json.dumps(told | {"architectures": [name]}))
+    decoder, encoder = encoders.load(place), encoders.load(tmp_path / "b")
+    assert (decoder.pooling, decoder.after) == ("last", [2])
+    assert encoder.pooling == "mean"
+    kinds = {name: causal(SimpleNamespace(config=SimpleNamespace(model_type=name))) for name in ("xlm", "bert", "gpt2")}
+    assert kinds == {"xlm": False, "bert": False, "gpt2": True}
 
 
 def test_eos_can_be_left_out_and_a_sentence_transformer_keeps_its_own_rule(tmp_path):

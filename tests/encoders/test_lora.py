@@ -176,6 +176,21 @@ def test_an_adapter_that_is_none_of_ours_is_refused(tmp_path):
         encoders.load(tmp_path / "model")
 
 
+@pytest.mark.parametrize(
+    "more",
+    [{"use_dora": True}, {"lora_bias": True}, {"bias": "lora_only"}, {"modules_to_save": ["pooler"]}],
+    ids=lambda more: next(iter(more)),
+)
+def test_an_adapter_that_adds_more_than_a_product_is_refused(more, tmp_path):
+    """Merged as W + (alpha / r) B A, it would compute something else."""
+    build("Bert").save(tmp_path / "base")
+    lora(encoders.load(tmp_path / "base")).save(tmp_path / "model")
+    file = tmp_path / "model" / "adapter_config.json"
+    file.write_text(json.dumps(json.loads(file.read_text()) | more))
+    with pytest.raises(ValueError, match=f"has {next(iter(more))} = .*, which is not read: .*merge_and_unload"):
+        encoders.load(tmp_path / "model")
+
+
 def test_an_adapter_without_a_place_for_its_network_is_saved_merged_or_not_at_all(tmp_path):
     encoder = lora(build("Bert"))
     with pytest.raises(ValueError, match=r"a network from scratch is in no folder to name.*--merge"):

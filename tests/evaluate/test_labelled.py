@@ -9,7 +9,7 @@ from diptych.core import DataError
 from diptych.evaluate.columns import tables
 from diptych.evaluate.labelled import read
 from diptych.evaluate.split import split
-from diptych.evaluate.suites import clustering, knn, linear, probing, transfer
+from diptych.evaluate.suites import clustering, knn, linear, pairs, probing, transfer
 
 
 def rows(*labels, **others):
@@ -45,6 +45,44 @@ def test_rows_without_a_label_are_left_out_where_that_is_said(table):
     assert clustering.tasks(path)[0].notes == ["a: 2 of 5 rows have no label and are left out"]
     with pytest.raises(DataError, match=r"a\.jsonl: 2 of 5 rows have no label, as row 2"):
         read(path)
+
+
+def labelled(split, n, label=lambda i: "ab"[i % 2]):
+    return [{"text": f"{i}", "label": label(i), "split": split} for i in range(n)]
+
+
+@pytest.mark.parametrize("suite", [knn, linear], ids=["knn", "linear"])
+@pytest.mark.parametrize(("label", "said"), [(None, "no row of the split 'test' has a label"), (-1, "labelled '-1'")])
+def test_a_given_test_without_labels_is_not_replaced_by_training_rows(table, suite, label, said):
+    """As GLUE's are: null, or -1."""
+    path = table("a.jsonl", labelled("train", 60) + labelled("test", 30, lambda _: label))
+    with pytest.raises(DataError, match=f"a: .*{said}"):
+        suite.tasks(path)
+
+
+def test_places_of_given_parts_are_those_of_labelled_rows(table):
+    some = labelled("test", 4, lambda i: "ab"[i % 2] if i > 1 else None)
+    path = table("a.jsonl", some + labelled("dev", 3, lambda _: None) + labelled("train", 12))
+    [task] = knn.tasks(path)
+    assert (task.parts.test.tolist(), task.parts.dev, task.parts.train.tolist()) == ([0, 1], None, [*range(2, 14)])
+    assert task.notes == ["a: 5 of 19 rows have no label and are left out"]
+
+
+@pytest.mark.parametrize("suite", [knn, linear, probing], ids=["knn", "linear", "probing"])
+def test_a_random_tenth_is_told(table, suite):
+    [task] = suite.tasks(table("a.jsonl", labelled("train", 40)))
+    assert task.notes == ["a: no split is given, so a random tenth of the rows, 4, is the test"]
+    [task] = suite.tasks(table("a.jsonl", labelled("train", 40) + labelled("test", 4)))
+    assert task.notes == []
+
+
+def test_rows_that_were_cut_are_told(tmp_path):
+    (tmp_path / "a.csv").write_text("text,label\nx,1\ny, and more,0\nz,0\nw,1\n")
+    [task] = clustering.tasks(tmp_path)
+    assert task.notes == ["a.csv: 1 row with more or fewer fields than the header; kept if the text is there"]
+    (tmp_path / "a.csv").write_text("sentence1,sentence2,label\nx,y,1\nx,y,0,more\n")
+    [task] = pairs.tasks(tmp_path)
+    assert "a.csv: 1 row with more or fewer" in task.notes[-1]
 
 
 def test_csv_and_packed_tables_are_tables_and_text_is_none(tmp_path):

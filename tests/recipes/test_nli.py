@@ -201,6 +201,43 @@ def test_two_ways_to_say_the_warm_up_are_refused(tmp_path):
         recipes.nli(str(table(tmp_path)), warmup=0.1, warmup_steps=3, **SMALL)
 
 
+def test_a_warm_up_as_long_as_the_run_is_refused(tmp_path):
+    rows = str(table(tmp_path))
+    for steps in (6, 7):
+        with pytest.raises(
+            ValueError, match=f"--warmup-steps {steps} in a run of 6 steps: the peak .* never be reached"
+        ):
+            recipes.nli(rows, warmup_steps=steps, **SMALL)
+    assert recipes.nli(rows, warmup_steps=5, **SMALL).optimiser.warmup_steps == 5
+    docs = diptych.from_texts([f"One {i}. Two is {i} words. And three." for i in range(30)])
+    with pytest.raises(ValueError, match="the peak rate would never be reached"):
+        recipes.crop(docs, dim=8, vocabulary=200, steps=2, warmup_steps=2)
+
+
+def test_a_choice_among_nothing_is_refused(tmp_path):
+    rows = str(table(tmp_path))
+    with pytest.raises(ValueError, match=r"--negatives own with --hard-weight 0 .* the loss is always 0"):
+        recipes.nli(rows, negatives="own", hard_weight=0, **SMALL)
+    assert recipes.nli(rows, negatives="batch", hard_weight=0, **SMALL).objective.hard_weight == 0
+
+
+def test_steps_between_judging_need_something_to_judge_on(tmp_path):
+    with pytest.raises(ValueError, match=r"--every 5 is about judging along the way; say on what: --evaluate"):
+        recipes.nli(str(table(tmp_path)), every=5, **SMALL)
+
+
+def test_an_adapter_that_is_there_is_not_left_out(tmp_path, small_lm):
+    pytest.importorskip("peft")
+    rows = str(table(tmp_path))
+    recipes.nli(rows, encoder=small_lm, steps=3).model.encoder.save(tmp_path / "adapter")
+    with pytest.raises(ValueError, match=r"the model has one, .*; save it merged first \(--merge\)"):
+        recipes.nli(rows, init=str(tmp_path / "adapter"), lora=0, steps=3)
+    merged = recipes.nli(rows, init=str(tmp_path / "adapter"), merge=True, steps=3).model.encoder
+    merged.save(tmp_path / "merged")
+    full = recipes.nli(rows, init=str(tmp_path / "merged"), lora=0, steps=3).model.encoder
+    assert all("lora_" not in name for name, _ in full.named_parameters())
+
+
 def test_scores_are_not_taken_every_no_steps(tmp_path):
     with pytest.raises(ValueError, match="every so many steps, 1 or more; got 0"):
         recipes.nli(str(table(tmp_path)), evaluate=str(sts(tmp_path / "sts")), every=0, **SMALL)

@@ -73,6 +73,14 @@ def test_what_was_judged_on_other_data_is_another_table_and_the_latest_counts():
     assert len(both.entries) == 2
 
 
+def test_tasks_of_several_calls_stand_on_one_board_and_the_latest_of_a_line_counts():
+    """The data of mteb are named by its version, whichever tasks a call names."""
+    calls = [[result("A", 70), result("B", 1)], [result("B", 75)], [result("C", 80)]]
+    (found,) = board.boards([entry("a", *lines, suite="mteb", data="mteb 2") for lines in calls])
+    assert [(line.task, line.cells[0]["value"]) for line in found.lines] == [("A", 70), ("B", 75), ("C", 80)]
+    assert len(found.names) == 1
+
+
 @pytest.mark.parametrize(
     ("models", "names"),
     [

@@ -20,8 +20,9 @@ from networks import TEXTS, build
 
 from diptych import encoders, from_texts, recipes
 from diptych.core import Machine
+from diptych.embedding import fingerprint
 from diptych.encoders.lora import held, is_adapter
-from diptych.fitting import fit
+from diptych.fitting import fit, resume
 from diptych.train.batches import work
 from diptych.train.loop import WALL_CLOCK, train
 from diptych.train.state import checkpoints
@@ -105,6 +106,19 @@ def test_a_stopped_run_ends_in_the_same_bytes(base, tmp_path):
     train(made(base), tmp_path / "parts", machine)
     a, b = (checkpoints(tmp_path / name / "checkpoints")[-1].read_bytes() for name in ("whole", "parts"))
     assert a == b
+
+
+def test_an_adapter_knows_the_network_it_is_for(base, tmp_path):
+    recipe = made(base)
+    run = fit(recipe, tmp_path / "run", Machine(checkpoint=0), judged=False)
+    before = fingerprint(run.folder)
+    other = encoders.load(base)
+    with torch.no_grad():
+        next(other.network.parameters()).mul_(2)
+    other.save(base)
+    assert fingerprint(run.folder) != before
+    with pytest.raises(ValueError, match="begun with other base"):
+        resume(made(base), run.folder)
 
 
 def test_merged_a_run_leaves_a_whole_model(base, tmp_path):

@@ -21,7 +21,7 @@ app = App(
 for name, purpose in {
     "demo": "From the docstrings on this machine to an embedding model, in minutes.",
     "train": "Train an encoder by a recipe, without labels.",
-    "evaluate": "Judge a model on a corpus, beside TF-IDF and its untrained self.",
+    "evaluate": "Judge a model: on a corpus, by suites of tasks, or by mteb.",
     "compare": "Put runs side by side: a table and a page.",
     "embed": "Turn a corpus into embeddings.",
     "mine": "Find hard negatives for pairs of texts.",

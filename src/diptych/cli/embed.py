@@ -8,7 +8,7 @@ from cyclopts import App
 from diptych import encoders
 from diptych.cli.progress import Counter, note
 from diptych.data.docstrings import corpus_of
-from diptych.embedding import check
+from diptych.embedding import apart, check
 from diptych.embedding import embed as embed_corpus
 
 app = App(name="embed", help="Turn a corpus into embeddings.")
@@ -47,6 +47,7 @@ def embed(
         Print one JSON object on stdout, and nothing else there.
     """
     check(out, shard, text)
+    apart(out, corpus)
     encoder = encoders.load(model)
     documents = corpus_of(corpus, text_column)
     note(*documents.notes)

@@ -15,7 +15,7 @@ from diptych.data import triplets
 from diptych.data.mining import Found, Pool, Wanted
 from diptych.data.mining import mine as mine_part
 from diptych.data.triplets import Triplets
-from diptych.embedding import JOB, PART, fingerprint, parts, same_job
+from diptych.embedding import JOB, PART, apart, fingerprint, parts, same_job
 from diptych.runs import held, whole
 
 app = App(name="mine", help="Find hard negatives for pairs of texts.")
@@ -65,13 +65,14 @@ def mine(
     wanted = Wanted(k, first, last, margin, less)
     if out.suffix != ".jsonl" or out.is_dir():
         raise ValueError(f"--out names a file that ends in .jsonl; got {out}")
+    apart(out, pairs)
     rows = triplets.read(pairs, [name.strip() for name in columns.split(",")][:2] if columns else [], False)
     note(*rows.notes)
     made, without = mined(model, encoders.load(model), rows, wanted, out)
     if without:
         note(
             f"{without:,} of {len(rows):,} rows have no neighbour beyond the margin among ranks {ranks}, and are left "
-            "out; --ranks looks further"
+            "out; --ranks looks further, --margin comes nearer to the positive"
         )
     told = {"out": str(out), "rows": made, "pairs": len(rows), "without": without}
     print(jsonlib.dumps(told) if json else f"{out}  {made:,} rows")

@@ -12,6 +12,7 @@ from diptych.cli.progress import Counter, note
 from diptych.core import Encoder, Precision
 from diptych.data.files import below, digest, ending, special
 from diptych.data.sources import FORMATS
+from diptych.encoders.folder import locate
 from diptych.evaluate import asked, mteb, suites
 from diptych.evaluate.remembered import Remembered
 from diptych.evaluate.task import Result
@@ -32,6 +33,11 @@ class Call:
     history: Path | None = None
     page: Path | None = None
     json: bool = False
+
+    @property
+    def title(self) -> str:
+        """The suite and the form of its text: scores of two forms are not compared."""
+        return f"{self.suite} (tokenised)" if self.tokenised else self.suite
 
 
 def evaluate(call: Call) -> None:
@@ -68,15 +74,19 @@ def evaluate_mteb(call: Call, names: Sequence[str]) -> None:
 
 
 def _tell(call: Call, judged: Callable[[str], Entry], about: dict[str, Any]) -> None:
-    """Judges, and says, keeps and shows what was found."""
+    """Judges, and says, keeps and shows what was found. All models are found before the first is judged."""
     earlier = history.read(call.history) if call.history else []
-    entries = [judged(model) for model in call.models]
-    if call.history:
-        history.append(call.history, entries)
+    for model in call.models:
+        locate(model)
+    entries = []
+    for model in call.models:
+        entries.append(judged(model))
+        if call.history:
+            history.append(call.history, entries[-1:])
     if call.page:
         page.write(call.page, page.suites([*earlier, *entries]))
     if call.json:
-        told = {"suite": call.suite, **about, "models": [asdict(entry) for entry in entries]}
+        told = {"suite": call.title, **about, "models": [asdict(entry) for entry in entries]}
         print(jsonlib.dumps(told, allow_nan=False))
         return
     written = [f"{name}  {path}" for name, path in (("history", call.history), ("page", call.page)) if path]
@@ -110,7 +120,7 @@ def _entry(
     call: Call, model: str, precision: str, own: str, data: str, fingerprint: str, results: Sequence[Result]
 ) -> Entry:
     date, lines = datetime.now(UTC).isoformat(timespec="seconds"), [asdict(line) for line in results]
-    return Entry(call.suite, model, precision, own, data, fingerprint, date, lines)
+    return Entry(call.title, model, precision, own, data, fingerprint, date, lines)
 
 
 def loaded(model: str, precision: Precision | None) -> Encoder:

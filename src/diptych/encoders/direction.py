@@ -1,9 +1,25 @@
-"""Decoders whose tokens look at all of a text, not at what is before them alone."""
+"""Which way the tokens of a network look, and decoders that look at all of a text, not at what is before alone."""
+
+from typing import TYPE_CHECKING
 
 import torch
 from torch import nn
 
+if TYPE_CHECKING:
+    from transformers import PreTrainedModel
+
 ASKED = "is_causal"  # in a network's config.json; `transformers` 5 builds its masks by it
+
+
+def causal(network: "PreTrainedModel") -> bool:
+    """Whether a network's family is of causal language models, whatever its config.json says that it was saved as.
+
+    Families that fill in masks too (BERT, XLM) are encoders.
+    """
+    from transformers.models.auto import modeling_auto as auto
+
+    family = network.config.model_type
+    return family in auto.MODEL_FOR_CAUSAL_LM_MAPPING_NAMES and family not in auto.MODEL_FOR_MASKED_LM_MAPPING_NAMES
 
 
 def both_ways(network: nn.Module) -> bool:

@@ -58,6 +58,17 @@ def locate(path_or_id: str | Path, offline: bool = False) -> Path:
     return _download(path_or_id, offline)
 
 
+def adapted(folder: Path) -> Path | None:
+    """The folder of the network that the adapter in a model's folder is for; None if there is no adapter.
+
+    Raises FileNotFoundError or ConnectionError if that network is not on this machine.
+    """
+    for file in sorted(folder.rglob("adapter_config.json")):
+        if named := config(file.parent, file.name).get("base_model_name_or_path"):
+            return locate(str(named), offline=True)
+    return None
+
+
 def _download(name: str, offline: bool = False) -> Path:
     from huggingface_hub import snapshot_download
     from huggingface_hub.errors import HfHubHTTPError, HFValidationError

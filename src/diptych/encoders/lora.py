@@ -5,7 +5,7 @@
 Source: Hu et al., arXiv:2106.09685. Layers and files are those of `peft`.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from copy import deepcopy
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -23,6 +23,14 @@ if TYPE_CHECKING:
 
 CONFIG, WEIGHTS = "adapter_config.json", "adapter_model.safetensors"  # as `peft` names them
 NAME, PREFIX = "default", "base_model.model."  # of an adapter, and of its tensors in a file
+BEYOND = {  # settings of `peft` that add to more than W + (alpha / r) B A, and their values that do not
+    "use_dora": False,
+    "lora_bias": False,
+    "bias": "none",
+    "modules_to_save": None,
+    "trainable_token_indices": None,
+    "target_parameters": None,
+}
 TARGETS = (  # query and value; the first that a network has
     ("q_proj", "v_proj"),  # Llama, Qwen, Gemma, Phi, Mistral, OPT
     ("query", "value"),  # BERT, RoBERTa, ELECTRA
@@ -169,13 +177,14 @@ def save(network: nn.Module, folder: Path, base: str) -> None:
 def load(network: "PreTrainedModel", folder: Path) -> None:
     """Puts the adapter of a folder into its base network.
 
-    Raises ValueError for an adapter of another kind, or of another network.
+    Raises ValueError for an adapter of another kind (DoRA and learned biases too), or of another network.
     """
     from safetensors.torch import load_file
 
     told = layout.config(folder, CONFIG)
     if told.get("peft_type") != "LORA":
         raise ValueError(f"{folder / CONFIG} is of type {told.get('peft_type')!r}; only LORA is read")
+    _refuse_more(told, folder / CONFIG)
     peft = _peft()
     config = peft.LoraConfig.from_pretrained(str(folder))
     config.init_lora_weights, config.inference_mode = True, False
@@ -186,6 +195,16 @@ def load(network: "PreTrainedModel", folder: Path) -> None:
     if wanted != weights.keys():
         some = ", ".join(sorted(wanted ^ weights.keys())[:3])
         raise ValueError(f"{folder / WEIGHTS} is no adapter for {type(network).__name__}: {some}")
+
+
+def _refuse_more(told: Mapping[str, Any], file: Path) -> None:
+    """Raises ValueError for an adapter that is more than a product of two matrices beside each of its targets."""
+    for name, plain in BEYOND.items():
+        if (value := told.get(name) or plain) != plain:
+            raise ValueError(
+                f"{file} has {name} = {value!r}, which is not read: an adapter here is W + (alpha / r) B A and no "
+                "more, so merged it would be wrong; merge it with peft (merge_and_unload), and load what that saves"
+            )
 
 
 def merged(network: nn.Module) -> dict[str, Tensor]:

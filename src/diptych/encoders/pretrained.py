@@ -82,7 +82,7 @@ def from_pretrained(
     encoder.base = base
     if prompt is not None:
         encoder.prompt(prompt)
-    if eos or (eos is None and not chain and _causal(network) and (how == "last" or tokenizer.eos_token)):
+    if eos or (eos is None and not chain and direction.causal(network) and (how == "last" or tokenizer.eos_token)):
         encoder.end()
     if adapter:
         encoder.freeze()
@@ -125,11 +125,7 @@ def _pooling(chain: list[layout.Module], network: "PreTrainedModel") -> Any:
     for module in chain:
         if module.kind == "Pooling":
             return saved_pooling(module.folder)
-    return "last" if _causal(network) else "mean"
-
-
-def _causal(network: "PreTrainedModel") -> bool:
-    return any("CausalLM" in name or "LMHead" in name for name in network.config.architectures or [])
+    return "last" if direction.causal(network) else "mean"
 
 
 def _network(folder: Path, weights: Weights) -> "PreTrainedModel":

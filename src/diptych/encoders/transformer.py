@@ -133,9 +133,21 @@ class Transformer(Encoder):
         self.surround(after=[self.pretrained.eos_token_id])
 
     def prompt(self, text: str) -> None:
-        """Puts a text before every text, as tokens of its own. Raises ValueError if it has none."""
+        """Puts a text before every text, as tokens of its own. One that is there already stays as it is.
+
+        Raises ValueError if it has no tokens, and if another prompt is there.
+        """
         if not (ids := self._read([text])[0]):
             raise ValueError(f"a prompt is a text that has tokens; got {text!r}")
+        special = {i for i, token in self.tokenizer.get_added_tokens_decoder().items() if token.special}
+        first = len(self.before) - len(ids)
+        if self.before[max(0, first) :] == ids and special.issuperset(self.before[:first]):
+            return
+        if there := [i for i in self.before if i not in special]:
+            raise ValueError(
+                f"the model puts {self.tokenizer.decode(there)!r} before every text already, and a text has one "
+                f"prompt; leave {text!r} out, or begin from a model without"
+            )
         self.surround(before=ids)
 
     @property

@@ -13,6 +13,7 @@ from diptych.data.tables import excerpt
 from diptych.data.tally import Tally
 
 Columns = dict[str, list[Any]]
+GUESSED = "taken as the header"  # is no news of a table whose columns are asked for by name
 TABLES = [suffix for suffix, format in FORMATS.items() if format in READERS]
 
 
@@ -35,18 +36,22 @@ def stem(path: Path) -> str:
     return path.name.partition(".")[0]
 
 
-def columns(path: Path, needed: Sequence[str], optional: Sequence[str] = ()) -> Columns:
+def columns(path: Path, needed: Sequence[str], optional: Sequence[str] = ()) -> tuple[Columns, list[str]]:
     """The columns of a table by name, null where a row has no such field. Optional ones are there if a row has one.
+
+    With them come notes of what happened on the way, as of rows that are cut off.
 
     Raises DataError for a file without rows, and for needed columns that no row has; it names them.
     """
-    rows = list(READERS[FORMATS[ending(path)]](path, Tally(), None))
+    tally = Tally()
+    rows = list(READERS[FORMATS[ending(path)]](path, tally, None))
     if not rows:
         raise DataError(f"{path} has no rows")
     there = dict.fromkeys(chain.from_iterable(rows))
     if missing := [name for name in needed if name not in there]:
         raise DataError(f"{path} has no column {listed(missing)}; there are {listed([*there])}")
-    return {name: [row.get(name) for row in rows] for name in [*needed, *optional] if name in there}
+    table = {name: [row.get(name) for row in rows] for name in [*needed, *optional] if name in there}
+    return table, [f"{path.name}: {sentence}" for sentence in tally.sentences() if GUESSED not in sentence]
 
 
 def strings(path: Path, name: str, values: Sequence[Any]) -> list[str]:

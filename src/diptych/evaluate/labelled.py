@@ -43,7 +43,8 @@ class Parts:
 class Labelled:
     """Texts (one list, or two of a pair's), the number of each one's class, and the classes' names.
 
-    `split` has the places of the rows of each given part; it is empty if all rows are of one.
+    `split` has the places of the labelled rows of each given part; it is empty if all rows are of one. `notes` say what
+    was left out.
     """
 
     name: str
@@ -51,12 +52,13 @@ class Labelled:
     classes: Int[np.ndarray, " n"]
     names: list[str]
     split: dict[str, Int[np.ndarray, " m"]] = field(default_factory=dict)
-    unlabelled: int = 0  # rows that were left out
+    notes: Sequence[str] = ()
 
     def parts(self) -> Parts:
         """The given split; without one, the project's random tenth as test.
 
-        Raises DataError if a given split has no training or no test row, or all training rows are of one class.
+        Raises DataError if a given split has no training or no test row with a label, no test row is of a class of the
+        training rows, or all training rows are of one class.
         """
         if not self.split:
             if len(self.classes) < 2:
@@ -66,7 +68,16 @@ class Labelled:
         for part in ("train", "test"):
             if part not in self.split:
                 raise DataError(f"{self.name}: no row is of the split {part!r}; there are {listed([*self.split])}")
-        return self._told_apart(Parts(self.split["train"], self.split.get("dev"), self.split["test"]))
+            if not len(self.split[part]):
+                raise DataError(
+                    f"{self.name}: no row of the split {part!r} has a label, so there is nothing to judge by"
+                )
+        train, dev, test = self.split["train"], self.split.get("dev"), self.split["test"]
+        parts = self._told_apart(Parts(train, dev if dev is not None and len(dev) else None, test))
+        if not np.isin(self.classes[test], self.classes[train]).any():
+            there = listed([self.names[x] for x in np.unique(self.classes[test])[:5]])
+            raise DataError(f"{self.name}: test rows are labelled {there}, and no training row is")
+        return parts
 
     def _told_apart(self, parts: Parts) -> Parts:
         if len(only := np.unique(self.classes[parts.train])) < 2:
@@ -92,8 +103,20 @@ class OfLabelled:
 
     @property
     def notes(self) -> Sequence[str]:
-        left, rows = self.data.unlabelled, len(self.data.classes) + self.data.unlabelled
-        return [f"{self.name}: {left:,} of {rows:,} rows have no label and are left out"] if left else []
+        return self.data.notes
+
+
+@dataclass(frozen=True)
+class OfParts(OfLabelled):
+    """The same, of tasks that learn from some rows and ask others."""
+
+    parts: Parts
+
+    @property
+    def notes(self) -> Sequence[str]:
+        n = len(self.parts.test)
+        drawn = f"{self.name}: no split is given, so a random tenth of the rows, {n:,}, is the test"
+        return [*self.data.notes, *([] if self.parts.given else [drawn])]
 
 
 def read(path: Path, texts: Sequence[str] = ("text",), sparing: bool = False) -> Labelled:
@@ -101,7 +124,7 @@ def read(path: Path, texts: Sequence[str] = ("text",), sparing: bool = False) ->
 
     Raises DataError that names what is wrong: a missing column, a row without text or label, a class alone.
     """
-    table = columns(path, [*texts, "label"], ["split"])
+    table, notes = columns(path, [*texts, "label"], ["split"])
     labels = [label_of(value) for value in table["label"]]
     there = [row for row, label in enumerate(labels) if label is not None]
     if len(there) < len(labels) and not (sparing and there):
@@ -110,16 +133,18 @@ def read(path: Path, texts: Sequence[str] = ("text",), sparing: bool = False) ->
     names, classes = np.unique([labels[row] for row in there], return_inverse=True)
     if len(names) < 2:
         raise DataError(f"{path}: all rows are of one class, {str(names[0])!r}; two are needed at least")
-    given = [str(table["split"][row]) for row in there] if "split" in table else []
     kept = tuple([column[row] for row in there] for column in (strings(path, x, table[x]) for x in texts))
-    parts = _parts(path, given)
-    return Labelled(stem(path), kept, classes, [str(x) for x in names], parts, len(labels) - len(there))
+    parts = _parts(path, list(map(str, table.get("split", []))), there)
+    if left := len(labels) - len(there):
+        notes.append(f"{stem(path)}: {left:,} of {len(labels):,} rows have no label and are left out")
+    return Labelled(stem(path), kept, classes, [str(x) for x in names], parts, notes)
 
 
-def _parts(path: Path, given: Sequence[str]) -> dict[str, Int[np.ndarray, " m"]]:
+def _parts(path: Path, given: Sequence[str], there: Sequence[int]) -> dict[str, Int[np.ndarray, " m"]]:
+    """The parts that any row is of, and their places among the rows that are `there`."""
     if len({*given}) < 2:
         return {}
     if unknown := sorted({*given} - {*PARTS}):
         raise DataError(f"{path}: there is no split {listed(unknown)}; splits are train, dev (or val) and test")
     names = np.array([PARTS[name] for name in given])
-    return {str(name): np.flatnonzero(names == name) for name in np.unique(names)}
+    return {str(name): np.flatnonzero(names[there] == name) for name in np.unique(names)}

@@ -55,7 +55,7 @@ def read(path: Path, gold: str, least: float, most: float) -> Pairs:
     Pairs without a number are left out and counted. Raises DataError that names what is wrong: a missing
     column, or the row of a text that is none, of a number that is none, or not in [least, most].
     """
-    table = columns(path, [*SIDES, gold], ["split", "subset"])
+    table, notes = columns(path, [*SIDES, gold], ["split", "subset"])
     values = [_number(f"{path}, row {i}: {gold!r}", x, least, most) for i, x in enumerate(table[gold], 1)]
     sides = [strings(path, name, table[name]) for name in SIDES]
     there = [i for i, x in enumerate(values) if x is not None]
@@ -63,7 +63,8 @@ def read(path: Path, gold: str, least: float, most: float) -> Pairs:
     first, second = ([texts[i] for i in there] for texts in sides)
     split, subset = ([str(table[x][i]) for i in there] if x in table else [] for x in ("split", "subset"))
     numbers = np.array([values[i] for i in there], np.float64)
-    notes = [f"{path.name}: {left:,} of {len(values):,} pairs have no {gold} and are left out"] if left else []
+    if left:
+        notes.append(f"{path.name}: {left:,} of {len(values):,} pairs have no {gold} and are left out")
     return Pairs(stem(path), first, second, numbers, split, subset, notes)
 
 

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from diptych.data.triplets import Triplets
     from diptych.evaluate.task import Task
 
+EVERY = 200  # steps between judging along the way
 WARM = 100  # steps; a tenth of a run that is shorter than ten times as long
 PAPER = {"schedule": "cosine", "warmup_steps": WARM, "weight_decay": 1e-4}
 OWN = {
@@ -42,7 +43,7 @@ def nli(
     negatives: Literal["own", "batch", "all"] = "all",
     hard_weight: float = 1.0,
     evaluate: str | None = None,
-    every: int = 200,
+    every: int = EVERY,
     **settings: Unpack[Settings],
 ) -> Recipe:
     """A premise and what follows from it are a positive pair; what contradicts it is a hard negative.
@@ -85,6 +86,8 @@ def nli(
             raise ValueError(
                 f"--{option.replace('_', '-')} is for recipes of documents; --columns names those of texts"
             )
+    if every != EVERY and not evaluate:
+        raise ValueError(f"--every {every} is about judging along the way; say on what: --evaluate FOLDER")
     check_name(Path(corpus))
     tasks = _tasks(evaluate) if evaluate else []
     named = [name.strip() for name in columns.split(",")] if columns else []
@@ -100,7 +103,7 @@ def nli(
         views=_views(rows),
         objective=InfoNCE(given.get("temperature", kind.temperature), negatives=negatives, hard_weight=hard_weight),
         data=rows.tokens(undamped(encoder.tokenizer)),
-        optimiser=optimiser_of(_short(given, kind, steps, notes), kind),
+        optimiser=optimiser_of(_short(given, kind, steps, notes), kind, steps),
         batch=batch,
         steps=steps,
         seed=given.get("seed", 0),
@@ -122,6 +125,11 @@ def _check_negatives(rows: "Triplets", negatives: str, hard_weight: float) -> No
     if "contradiction" not in rows.roles and (negatives == "own" or hard_weight != 1):
         asked = "--negatives own" if negatives == "own" else "--hard-weight"
         raise ValueError(f"{asked} is about hard negatives, and none are read from {rows.name}")
+    if negatives == "own" and hard_weight == 0:
+        raise ValueError(
+            "--negatives own with --hard-weight 0 leaves a premise nothing to choose among, so the loss is always 0; "
+            "give a weight above 0, or --negatives batch"
+        )
     if len(rows) < 2:
         raise DataError(f"{rows.name} has one whole row: contrastive learning needs at least two")
 

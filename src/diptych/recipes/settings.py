@@ -121,12 +121,17 @@ def batch_of(given: Mapping[str, Any], kind: Defaults, rows: int, what: str, not
     return batch
 
 
-def optimiser_of(given: Mapping[str, Any], kind: Defaults) -> "Optimiser":
-    """AdamW as it is asked for, or as it suits the kind."""
+def optimiser_of(given: Mapping[str, Any], kind: Defaults, steps: int) -> "Optimiser":
+    """AdamW as it is asked for, or as it suits the kind. Raises ValueError for a warm-up as long as the run."""
     from diptych.core import Optimiser
 
     if "warmup" in given and "warmup_steps" in given:
         raise ValueError("--warmup and --warmup-steps say the same thing; give one of them")
+    if 0 < steps <= given.get("warmup_steps", 0):
+        raise ValueError(
+            f"--warmup-steps {given['warmup_steps']:,} in a run of {steps:,} steps: the peak rate would never be "
+            "reached; give fewer of them, or more --steps"
+        )
     named = ("warmup", "warmup_steps", "schedule", "weight_decay", "clip")
     usual = {k: x for k, x in kind.optimiser.items() if not (k == "warmup_steps" and "warmup" in given)}
     return Optimiser(given.get("lr", kind.lr), **usual | {k: given[k] for k in named if k in given})

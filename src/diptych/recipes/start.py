@@ -99,13 +99,9 @@ def _kind(encoder: "Encoder", kinds: Mapping[str, Defaults]) -> str:
         return "static"
     if "causal" not in kinds or not isinstance(encoder, Transformer):
         return "pretrained"
-    from transformers.models.auto import modeling_auto as auto
+    from diptych.encoders import direction
 
-    family = encoder.network.config.model_type
-    generates = (
-        family in auto.MODEL_FOR_CAUSAL_LM_MAPPING_NAMES and family not in auto.MODEL_FOR_MASKED_LM_MAPPING_NAMES
-    )
-    return "causal" if generates else "pretrained"
+    return "causal" if direction.causal(encoder.network) else "pretrained"
 
 
 def _with_adapter(given: Mapping[str, Any], kind: Defaults) -> Mapping[str, Any]:
@@ -120,6 +116,11 @@ def _adapt(encoder: "Transformer", given: Mapping[str, Any]) -> None:
     from diptych.encoders import lora
 
     encoder.merge = given.get("merge", False)
+    if given.get("lora") == 0 and lora.held(encoder.network):
+        raise ValueError(
+            "--lora 0 trains without an adapter, and the model has one, which would be lost; save it merged first "
+            "(--merge), and begin from that"
+        )
     if given.get("lora"):
         numbers = {name: given[f"lora_{name}"] for name in ("alpha", "dropout", "init") if f"lora_{name}" in given}
         targets = [name.strip() for name in given["lora_targets"].split(",")] if "lora_targets" in given else None

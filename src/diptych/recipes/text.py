@@ -60,14 +60,15 @@ def build(
     )
     data, notes = _croppable(stored, crop)
     batch = batch_of(given, kind, len(data), "documents to crop", notes)
+    steps = steps_of(given, kind, len(data), batch)
     return Recipe(
         model=Model(encoder),
         views=views,
         objective=InfoNCE(given.get("temperature", kind.temperature)),
         data=data,
-        optimiser=optimiser_of(given, kind),
+        optimiser=optimiser_of(given, kind, steps),
         batch=batch,
-        steps=steps_of(given, kind, len(data), batch),
+        steps=steps,
         seed=given.get("seed", 0),
         documents=documents,
         notes=[*documents.notes, *notes],

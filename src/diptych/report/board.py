@@ -1,7 +1,7 @@
 """Models side by side on a suite: a row for each line of its tasks, a column for each model."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import PurePath
 from typing import Any
 
@@ -39,13 +39,21 @@ class Board:
 
 
 def boards(entries: Sequence[Entry]) -> list[Board]:
-    """A board for each suite and data, in the order they first come. Of a model in one precision, the latest counts."""
+    """A board for each suite and data, in the order they first come.
+
+    Of each line of a model in one precision, the latest counts: calls may name different tasks, as of mteb.
+    """
     groups: dict[tuple[str, str], dict[tuple[str, str, str], Entry]] = {}
     for entry in entries:
         group = groups.setdefault((entry.suite, entry.data_fingerprint), {})
-        group.pop(key := (entry.model, entry.fingerprint, entry.precision), None)
-        group[key] = entry
+        earlier = group.pop(key := (entry.model, entry.fingerprint, entry.precision), None)
+        group[key] = _merged(earlier, entry) if earlier else entry
     return [_board([*group.values()]) for group in groups.values()]
+
+
+def _merged(earlier: Entry, later: Entry) -> Entry:
+    lines = {(x["task"], x["metric"]): x for x in [*earlier.results, *later.results]}
+    return replace(later, results=[*lines.values()])
 
 
 def _board(entries: Sequence[Entry]) -> Board:

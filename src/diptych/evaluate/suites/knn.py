@@ -10,7 +10,7 @@ from pathlib import Path
 from diptych.core import DataError
 from diptych.evaluate.columns import tables
 from diptych.evaluate.knn import K, knn
-from diptych.evaluate.labelled import OfLabelled, Parts, read
+from diptych.evaluate.labelled import OfParts, read
 from diptych.evaluate.lines import of_accuracy
 from diptych.evaluate.task import Look, Result, Task
 
@@ -29,9 +29,7 @@ def _task(path: Path) -> Task:
 
 
 @dataclass(frozen=True)
-class Knn(OfLabelled):
-    parts: Parts
-
+class Knn(OfParts):
     def score(self, look: Look) -> list[Result]:
         rows, classes, (train, test) = look(self.texts), self.data.classes, (self.parts.train, self.parts.test)
         over = f"{self.parts.of_test}, {K} neighbours of {len(train):,}"

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from diptych.evaluate.columns import tables
-from diptych.evaluate.labelled import OfLabelled, Parts, read
+from diptych.evaluate.labelled import OfParts, read
 from diptych.evaluate.linear import linear
 from diptych.evaluate.lines import of_accuracy
 from diptych.evaluate.task import Look, Result, Task
@@ -19,9 +19,7 @@ def tasks(folder: Path) -> list[Task]:
 
 
 @dataclass(frozen=True)
-class Linear(OfLabelled):
-    parts: Parts
-
+class Linear(OfParts):
     def score(self, look: Look) -> list[Result]:
         parts = self.parts
         score = linear(look(self.texts), self.data.classes, parts.train, parts.test, dev=parts.dev)

@@ -23,7 +23,7 @@ COLUMNS = (*SIDES, "label")
 def tasks(folder: Path) -> list[Task]:
     """A task for each table of pairs. Raises DataError if there is none, or one cannot be used."""
     there = tables(folder)
-    found = [path for path in there if len(columns(path, [], COLUMNS)) == len(COLUMNS)]
+    found = [path for path in there if len(columns(path, [], COLUMNS)[0]) == len(COLUMNS)]
     if not found:
         raise DataError(f"no table in {folder} has the columns {', '.join(COLUMNS)}")
     return [_task(path) for path in found]

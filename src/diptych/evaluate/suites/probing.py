@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 
 from diptych.evaluate.columns import tables
-from diptych.evaluate.labelled import OfLabelled, Parts, read
+from diptych.evaluate.labelled import OfParts, read
 from diptych.evaluate.linear import linear
 from diptych.evaluate.lines import of_accuracy
 from diptych.evaluate.mlp import mlp
@@ -28,9 +28,7 @@ def tasks(folder: Path) -> list[Task]:
 
 
 @dataclass(frozen=True)
-class Probing(OfLabelled):
-    parts: Parts
-
+class Probing(OfParts):
     def score(self, look: Look) -> list[Result]:
         rows, classes = look(self.texts), self.data.classes
         train, test, dev = self.parts.train, self.parts.test, self.parts.dev

@@ -60,6 +60,7 @@ class Retrieval:
     relevant: list[Relevant]
     itself: Int[np.ndarray, " q"]
     unjudged: int  # queries of the qrels without a relevant document
+    read_notes: Sequence[str] = ()  # what happened to rows of the files
 
     @classmethod
     def read(cls, folder: Path) -> "Retrieval":
@@ -67,9 +68,10 @@ class Retrieval:
         for name in FILES:
             if not (folder / name).exists():
                 raise DataError(f"{folder} has no {name}; a retrieval task has {', '.join(FILES)}")
-        corpus, bodies, titles = _texts(folder / FILES[0])
-        queries, asked, _ = _texts(folder / FILES[1])
-        relevant = _relevant(folder / FILES[2], queries, corpus)
+        notes: list[str] = []
+        corpus, bodies, titles = _texts(folder / FILES[0], notes)
+        queries, asked, _ = _texts(folder / FILES[1], notes)
+        relevant = _relevant(folder / FILES[2], queries, corpus, notes)
         chosen = [query for query, found in relevant.items() if found]
         if not chosen:
             raise DataError(f"{folder / FILES[2]} names no relevant document: no score is above 0")
@@ -78,7 +80,7 @@ class Retrieval:
         itself = np.array([i if i >= 0 and bodies[i] == text else -1 for i, text in zip(own, texts, strict=True)])
         documents = [f"{title} {text}".strip() for title, text in zip(titles, bodies, strict=True)]
         judged = [relevant[query] for query in chosen]
-        return cls(folder.resolve().name, texts, documents, judged, itself, len(relevant) - len(chosen))
+        return cls(folder.resolve().name, texts, documents, judged, itself, len(relevant) - len(chosen), notes)
 
     @property
     def texts(self) -> Sequence[str]:
@@ -87,7 +89,8 @@ class Retrieval:
     @property
     def notes(self) -> Sequence[str]:
         left = self.unjudged
-        return [f"{self.name}: {left:,} of the queries have no relevant document and are left out"] if left else []
+        told = [f"{self.name}: {left:,} of the queries have no relevant document and are left out"] if left else []
+        return [*(f"{self.name}/{note}" for note in self.read_notes), *told]
 
     def score(self, look: Look) -> list[Result]:
         k = min(DEEPEST + 1, len(self.documents))  # one more, for the query itself
@@ -106,9 +109,10 @@ class Retrieval:
         return Result(self.name, metric, 100 * float(values.mean()), len(values), low, high, how, metric == "ndcg@10")
 
 
-def _texts(path: Path) -> tuple[dict[str, int], list[str], list[str]]:
-    """The place of each id, the texts, and the titles. Raises DataError for an id that is there twice."""
-    table = columns(path, ["_id", "text"], ["title"])
+def _texts(path: Path, notes: list[str]) -> tuple[dict[str, int], list[str], list[str]]:
+    """The place of each id, the texts, and the titles; adds to the notes. Raises DataError for an id twice."""
+    table, told = columns(path, ["_id", "text"], ["title"])
+    notes += told
     places: dict[str, int] = {}
     for row, given in enumerate(table["_id"]):
         if given is None:
@@ -120,9 +124,13 @@ def _texts(path: Path) -> tuple[dict[str, int], list[str], list[str]]:
     return places, strings(path, "text", table["text"]), strings(path, "title", titles)
 
 
-def _relevant(path: Path, queries: dict[str, int], corpus: dict[str, int]) -> dict[str, Relevant]:
-    """The relevant documents of each query, in the order of the file. Raises DataError for ids that are nowhere."""
-    table = columns(path, ["query-id", "corpus-id", "score"])
+def _relevant(path: Path, queries: dict[str, int], corpus: dict[str, int], notes: list[str]) -> dict[str, Relevant]:
+    """The relevant documents of each query, in the order of the file; adds to the notes.
+
+    Raises DataError for ids that are nowhere.
+    """
+    table, told = columns(path, ["query-id", "corpus-id", "score"])
+    notes += told
     for name, there, file in (("query-id", queries, FILES[1]), ("corpus-id", corpus, FILES[0])):
         if unknown := [x for x in dict.fromkeys(map(str, table[name])) if x not in there]:
             raise DataError(f"{path}: {len(unknown):,} of {name} are not in {file}: {listed(unknown[:5])}")

@@ -17,7 +17,7 @@ from scipy import sparse
 from diptych.core import DataError
 from diptych.evaluate.columns import stem, tables
 from diptych.evaluate.interval import DRAWS
-from diptych.evaluate.labelled import OfLabelled, Parts, read
+from diptych.evaluate.labelled import OfLabelled, OfParts, read
 from diptych.evaluate.linear import linear
 from diptych.evaluate.lines import of_accuracy
 from diptych.evaluate.score import Score, accuracy
@@ -93,10 +93,8 @@ def folds(classes: Int[np.ndarray, " n"]) -> Iterator[tuple[Int[np.ndarray, " tr
 
 
 @dataclass(frozen=True)
-class InParts(OfLabelled):
+class InParts(OfParts):
     """Test rows are asked, by a probe of the training rows."""
-
-    parts: Parts
 
     def score(self, look: Look) -> list[Result]:
         score = _asked(look(self.texts), self)
@@ -104,10 +102,8 @@ class InParts(OfLabelled):
 
 
 @dataclass(frozen=True)
-class Pairs(OfLabelled):
+class Pairs(OfParts):
     """Is one sentence a paraphrase of the other? Columns are |u - v| and u * v of the two embeddings."""
-
-    parts: Parts
 
     def score(self, look: Look) -> list[Result]:
         u, v = (look(side) for side in self.data.texts)
