@@ -80,8 +80,7 @@ def before(data: Path, name: str) -> dict[str, float]:
 
 def mined(data: Path, name: str, folder: Path) -> str:
     """Triplets whose third text is one that the untrained model finds near."""
-    from diptych import encoders
-    from diptych.cli import mine
+    from diptych import encoders, mining
     from diptych.data.mining import Wanted
     from diptych.data.triplets import read
 
@@ -89,7 +88,7 @@ def mined(data: Path, name: str, folder: Path) -> str:
     if not out.exists():
         path = model_path(data, name)
         pairs = read(str(data / "nli" / "snli_triplets.jsonl"), hard_negatives=False)
-        mine.mined(path, encoders.load(path), pairs, Wanted(last=len(pairs)), out)
+        mining.mine(path, encoders.load(path), pairs, Wanted(last=len(pairs)), out)
     return str(out)
 
 

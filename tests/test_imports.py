@@ -35,7 +35,7 @@ ROOMS = {
         "runs",
     },
 }
-FREE = {"__init__", "__main__", "cli", "fitting", "embedding", "index"}  # these put the rooms together
+FREE = {"__init__", "__main__", "cli", "fitting", "embedding", "index", "mining"}  # these put the rooms together
 LATE = {
     "transformers",
     "sentence_transformers",

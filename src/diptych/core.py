@@ -591,7 +591,7 @@ class Machine:
     """cpu, cuda, cuda:1, ...; auto takes a GPU if there is one."""
     recompute: bool = False
     """Keep nothing within the blocks of a network, and compute it again for the gradient (gradient checkpointing): less
-    memory, a third more time."""
+    memory, for a second pass forward."""
     checkpoint: float = 60.0
     """Seconds between checkpoints."""
     shard: bool = False

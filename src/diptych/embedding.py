@@ -138,8 +138,10 @@ def same_job(scratch: Path, job: dict[str, str]) -> None:
     told = scratch / JOB
     if not told.exists():
         write_json(told, job)
-    elif _read(told) != job:
-        raise ValueError(f"{scratch} holds the parts of another model or corpus; remove it, or choose another --out")
+    elif (there := _read(told)) != job:
+        known = there if isinstance(there, dict) else {}
+        other = " and ".join(name for name, x in job.items() if known.get(name) != x) or "job"
+        raise ValueError(f"{scratch} holds the parts of another {other}; remove it, or choose another --out")
 
 
 def _read(path: Path) -> Any:

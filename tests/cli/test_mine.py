@@ -4,8 +4,7 @@ import json
 
 import pytest
 
-from diptych import cli
-from diptych.cli import mine as mine_command
+from diptych import cli, mining
 
 WHO = ("a man", "two dogs", "the crowd", "a child", "some birds", "an old woman")
 DOES = ("runs in the park", "sleeps on a bench", "plays with a ball", "looks at the sea", "eats lunch")
@@ -54,11 +53,11 @@ def test_what_is_mined_is_learned_from(diptych, pairs, model, tmp_path):
 
 
 def test_a_call_that_was_killed_goes_on_where_it_stopped(diptych, pairs, model, tmp_path, monkeypatch):
-    monkeypatch.setattr(mine_command, "PART", 16)
+    monkeypatch.setattr(mining, "PART", 16)
     monkeypatch.setattr("diptych.embedding.PART", 16)
     whole = tmp_path / "whole.jsonl"
     assert diptych("mine", model, pairs, "--out", whole, "--margin", 1)[0] == 0
-    real, calls = mine_command.mine_part, []
+    real, calls = mining.mine_part, []
 
     def dies(*args):
         calls.append(args)
@@ -66,7 +65,7 @@ def test_a_call_that_was_killed_goes_on_where_it_stopped(diptych, pairs, model, 
             raise KeyboardInterrupt
         return real(*args)
 
-    monkeypatch.setattr(mine_command, "mine_part", dies)
+    monkeypatch.setattr(mining, "mine_part", dies)
     out = tmp_path / "hard.jsonl"
     assert diptych("mine", model, pairs, "--out", out, "--margin", 1)[0] == 130
     assert not out.exists()

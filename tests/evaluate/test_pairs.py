@@ -45,6 +45,13 @@ def test_with_splits_the_test_pairs_count(tmp_path):
     assert (line.value, line.n) == (pytest.approx(100 * average_precision_score(LABELS[2:], COSINES[2:])), 4)
 
 
+def test_a_test_without_labels_is_not_replaced_by_what_is_there(tmp_path):
+    told = [row | {"split": "train"} for row in rows()] + [row | {"split": "test", "label": None} for row in rows()]
+    write(tmp_path, "mrpc.jsonl", told)
+    with pytest.raises(DataError, match="no pair of the split 'test' has a label"):
+        tasks("pairs", tmp_path)
+
+
 def test_tables_of_something_else_are_passed_over_and_pairs_without_label_counted(tmp_path):
     write(tmp_path, "mr.jsonl", [{"text": "a", "label": 1}])
     write(tmp_path, "other.jsonl", [*rows()[:5], rows()[5] | {"label": None}])

@@ -139,7 +139,8 @@ def test_some_memory_is_free_here():
 
 
 def test_a_limit_of_the_group_counts(monkeypatch):
-    numbers = {"/proc/meminfo": 10**10, "/sys/fs/cgroup/memory.max": 5 * 10**9, "/sys/fs/cgroup/memory.current": 10**9}
+    numbers = {"/proc/meminfo": 10**10, "most": 5 * 10**9, "used": 10**9}
+    monkeypatch.setattr(memory, "_groups", lambda: iter([("most", "used")]))
     monkeypatch.setattr(memory, "_numbers", lambda file, name="", unit=1: iter([numbers[file]]))
     assert memory.free(torch.device("cpu")) == 4 * 10**9
 
@@ -168,3 +169,14 @@ def test_an_estimate_is_near_what_a_fresh_process_takes(encoder, settings, machi
     told = json.loads(out.stdout.splitlines()[-1])
     print(told)
     assert 1 / FACTOR < told["estimate"] / told["measured"] < FACTOR, told
+
+
+def test_the_limit_of_memory_is_that_of_the_process_s_own_group(tmp_path):
+    (tmp_path / "cgroup").write_text("12:cpu,cpuacct:/a\n4:memory:/job/7\n0::/user.slice\n")
+    assert list(memory._groups(str(tmp_path / "cgroup"))) == [
+        ("/sys/fs/cgroup/memory/job/7/memory.limit_in_bytes", "/sys/fs/cgroup/memory/job/7/memory.usage_in_bytes"),
+        ("/sys/fs/cgroup/memory/memory.limit_in_bytes", "/sys/fs/cgroup/memory/memory.usage_in_bytes"),
+        ("/sys/fs/cgroup/user.slice/memory.max", "/sys/fs/cgroup/user.slice/memory.current"),
+        ("/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory.current"),
+    ]
+    assert list(memory._groups(str(tmp_path / "none"))) == []

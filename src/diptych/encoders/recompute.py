@@ -1,6 +1,6 @@
 """Blocks that keep nothing of what they compute, and compute it again when gradients come (gradient checkpointing).
 
-Memory is then that of one block, and a step takes about a third longer. Source: Chen et al., arXiv:1604.06174.
+Memory is then that of one block, for a second pass forward. Source: Chen et al., arXiv:1604.06174.
 """
 
 from collections.abc import Callable, Iterator, Sequence

@@ -63,6 +63,8 @@ def read(path: Path, gold: str, least: float, most: float) -> Pairs:
     first, second = ([texts[i] for i in there] for texts in sides)
     split, subset = ([str(table[x][i]) for i in there] if x in table else [] for x in ("split", "subset"))
     numbers = np.array([values[i] for i in there], np.float64)
+    if left and "test" in {*map(str, table.get("split", []))} - {*split}:
+        raise DataError(f"{path}: no pair of the split 'test' has a {gold}, so there is nothing to judge by")
     if left:
         notes.append(f"{path.name}: {left:,} of {len(values):,} pairs have no {gold} and are left out")
     return Pairs(stem(path), first, second, numbers, split, subset, notes)

@@ -15,12 +15,11 @@ import numpy as np
 from jaxtyping import Float, Shaped
 
 from diptych.data import cache
-from diptych.evaluate.suite import encoded
+from diptych.evaluate.suite import Encode, encoded
 
 FORMAT = "1"  # of what is cached; another number makes old entries unused
 PORTION = 1 << 15  # texts that are embedded between two writes
 
-Encode = Callable[[Sequence[str]], Float[np.ndarray, "n d"]]
 Hash = bytes
 
 

@@ -140,9 +140,25 @@ def free(where: torch.device) -> int | None:
     if where.type == "cuda":
         return int(torch.cuda.mem_get_info(where)[0])
     found = [*_numbers("/proc/meminfo", "MemAvailable:", 1024)]
-    for most in _numbers("/sys/fs/cgroup/memory.max"):
-        found += [most - used for used in _numbers("/sys/fs/cgroup/memory.current")]
+    for most, used in _groups():
+        found += [a - b for a in _numbers(most) for b in _numbers(used)]
     return min(found, default=None)
+
+
+def _groups(file: str = "/proc/self/cgroup") -> Iterator[tuple[str, str]]:
+    """The files of this process's groups (cgroup v2 and v1) that hold their limit of memory, and what they use.
+
+    Within a container the group's own folder can be what is mounted, whatever its name outside: both are looked at.
+    """
+    with suppress(OSError):
+        for line in Path(file).read_text().splitlines():
+            _, kinds, place = line.split(":", 2)
+            for folder in dict.fromkeys((place.rstrip("/"), "")):
+                if not kinds:
+                    yield f"/sys/fs/cgroup{folder}/memory.max", f"/sys/fs/cgroup{folder}/memory.current"
+                elif "memory" in kinds.split(","):
+                    root = f"/sys/fs/cgroup/memory{folder}"
+                    yield f"{root}/memory.limit_in_bytes", f"{root}/memory.usage_in_bytes"
 
 
 def _numbers(file: str, name: str = "", unit: int = 1) -> Iterator[int]:

@@ -56,7 +56,7 @@ def _task(name: str, path: Path) -> Task:
         raise DataError(f"{path}: {name} has a given split, and this file has no column 'split' of train and test")
     if name in PAIRS and data.names != ["0", "1"]:
         raise DataError(f"{path}: labels are 1 (a paraphrase) and 0; got {', '.join(data.names[:10])}")
-    return (Pairs if name in PAIRS else InParts)(data, data.parts())
+    return (Paraphrase if name in PAIRS else InParts)(data, data.parts())
 
 
 @dataclass(frozen=True)
@@ -102,7 +102,7 @@ class InParts(OfParts):
 
 
 @dataclass(frozen=True)
-class Pairs(OfParts):
+class Paraphrase(OfParts):
     """Is one sentence a paraphrase of the other? Columns are |u - v| and u * v of the two embeddings."""
 
     def score(self, look: Look) -> list[Result]:
@@ -113,7 +113,7 @@ class Pairs(OfParts):
         return [of_accuracy(self.name, score, "test pairs"), _f1(self.name, positive, score.right)]
 
 
-def _asked(rows: Rows, task: InParts | Pairs) -> Score:
+def _asked(rows: Rows, task: InParts | Paraphrase) -> Score:
     parts = task.parts
     return linear(rows, task.data.classes, parts.train, parts.test, dev=parts.dev, rounds=NESTED)
 
