@@ -160,13 +160,20 @@ def main() -> None:
     asked.add_argument("--lr", type=float, default=5e-5)
     asked.add_argument("--seeds", type=int, default=5)
     asked.add_argument("--workers", type=int, default=os.cpu_count() or 1)
-    asked.add_argument("--runs", type=Path, help="a file to which every run is added as a JSON line")
+    asked.add_argument("--runs", type=Path, help="a file to which every run that it lacks is added")
     asked.add_argument("--json", action="store_true")
     given = asked.parse_args()
     names, arms = given.models.split(","), given.arms.split(",")
     found: dict[str, list[dict[str, Any]]] = {}
+    done = set()
+    if given.runs and given.runs.exists():
+        done = {(run["model"], run["arm"], run["seed"]) for run in map(json.loads, given.runs.read_text().splitlines())}
     with tempfile.TemporaryDirectory() as scratch:
-        jobs = [(given.data, given.lr, *job, Path(scratch)) for job in product(names, arms, range(given.seeds))]
+        jobs = [
+            (given.data, given.lr, *job, Path(scratch))
+            for job in product(names, arms, range(given.seeds))
+            if job not in done
+        ]
         for name in names if "mined" in arms else ():
             mined(given.data, name, Path(scratch))
         with ProcessPoolExecutor(given.workers, get_context("spawn")) as pool:

@@ -11,13 +11,14 @@ Shapes: b samples, v views, t tokens, d width of an embedding, p width of a proj
 
 import functools
 import inspect
-import threading
+import sys
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
+from itertools import pairwise
 from pathlib import Path
-from typing import Any, Literal, Protocol, get_args
+from typing import Any, Literal, Protocol, get_args, runtime_checkable
 
 import numpy as np
 import torch
@@ -25,6 +26,8 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 
 from diptych import allocator
+from diptych.draws import Draw as Draw
+from diptych.draws import at, places, uniform
 
 Sample = Any  # token ids, an image, a graph: what a transform maps to its own kind
 Record = Mapping[str, Sample]  # one row of data: {"text": ...} or {"premise": ..., "entailment": ...}
@@ -34,127 +37,6 @@ Terms = dict[str, Tensor]  # named, weighted scalars; the loss is their sum
 
 class DataError(ValueError):
     """The data cannot be used as they are. (A plain ValueError says that an argument must change.)"""
-
-
-# ---------------------------------------------------------------- noise that knows its sample
-
-
-def keys(seed: int, step: int, samples: Int[np.ndarray, " b"], view: int) -> Int[np.ndarray, " b"]:
-    """One 64-bit key per sample, a function of (seed, step, sample, view) and of nothing else."""
-    x = np.asarray(samples, dtype=np.uint64)
-    for part in (seed, step, view):
-        x = _mixed(x + np.uint64(part * 0xD1B54A32D192ED03 % 2**64))
-    return x.view(np.int64)
-
-
-def _mixed(x: Int[np.ndarray, " b"]) -> Int[np.ndarray, " b"]:
-    """The output function of splitmix64 (Steele, Lea & Flood, OOPSLA 2014)."""
-    x = x + np.uint64(0x9E3779B97F4A7C15)
-    x = (x ^ (x >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
-    x = (x ^ (x >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
-    return x ^ (x >> np.uint64(31))
-
-
-POOL = 1 << 22  # random numbers, which rows of any width are cut from
-
-
-@functools.cache
-def _flat(device: str) -> Float[Tensor, " n"]:
-    return torch.rand(POOL, generator=torch.Generator().manual_seed(0)).to(device)
-
-
-@functools.cache
-def _factors(p: float, dtype: torch.dtype, device: str) -> Float[Tensor, " n"]:
-    return ((_flat(device) >= p) / (1 - p)).to(dtype)
-
-
-def _rows(flat: Float[Tensor, " n"], width: int) -> Float[Tensor, "m width"]:
-    if width > POOL:
-        raise ValueError(f"noise is for layers of up to {POOL} numbers; got {width}")
-    return flat[: POOL // width * width].view(-1, width)
-
-
-def _chosen(key: Int[Tensor, " m"], rows: int) -> Int[Tensor, " m"]:
-    """A row of a pool for each key, by a hash."""
-    place = key & _POSITIVE
-    place = ((place ^ (place >> 29)) * 0x3F58476D1CE4E5B9) & _POSITIVE
-    return (place ^ (place >> 32)) % rows
-
-
-def at(key: Int[Tensor, "*m"], place: Int[Tensor, "*m"] | int) -> Int[Tensor, "*m"]:
-    """The key of a place (0, 1, ...) within a sample."""
-    return key + torch.as_tensor(place, device=key.device) * 0x2545F4914F6CDD1D
-
-
-def places(edges: Int[Tensor, " b+1"], t: int) -> tuple[Int[Tensor, " t"], Int[Tensor, " t"]]:
-    """The sample of each token of a row, and its place there. What lies behind the last edge is of the last sample."""
-    sample = torch.repeat_interleave(edges.diff())
-    behind = sample.new_full((t - len(sample),), len(edges) - 2)
-    sample = torch.cat([sample, behind])
-    return sample, torch.arange(t, device=edges.device) - edges[sample]
-
-
-def uniform(key: Int[Tensor, " b"], rows: int, width: int) -> Float[Tensor, "b rows width"]:
-    """Numbers in [0, 1), decided for each sample by its key and the place within the sample.
-
-    A sample gets the same numbers in whatever micro-batch, order or process it is encoded. Each row
-    is one, chosen by a hash, of a fixed pool of thousands of random rows: as cheap as a copy.
-    """
-    pool = _rows(_flat(str(key.device)), width)
-    place = at(key[:, None], torch.arange(1, rows + 1, device=key.device))
-    return pool.index_select(0, _chosen(place.flatten(), len(pool))).view(len(key), rows, width)
-
-
-def kept(key: Int[Tensor, " m"], width: int, p: float, dtype: torch.dtype) -> Float[Tensor, "m width"]:
-    """Factors of dropout, decided by the keys as in `uniform`: 0 with probability p, else 1 / (1 - p)."""
-    masks = _rows(_factors(p, dtype, str(key.device)), width)
-    return masks.index_select(0, _chosen(key, len(masks)))
-
-
-_POSITIVE = 0x7FFFFFFFFFFFFFFF
-
-
-@dataclass(frozen=True)
-class Draw:
-    """The random numbers of one view of one sample at one step.
-
-    `own` differs from view to view; `shared` is the same stream for all views of a sample, so that
-    two of them can agree (the same window twice) or differ on purpose (two different windows).
-    `view` is the place of the view in the recipe.
-    """
-
-    seed: int
-    step: int
-    sample: int
-    view: int
-
-    @property
-    def own(self) -> np.random.Generator:
-        return _stream("own", self, 1 + self.view)
-
-    @property
-    def shared(self) -> np.random.Generator:
-        return _stream("shared", self, 0)
-
-
-_streams = threading.local()
-
-
-def _stream(name: str, draw: Draw, place: int) -> np.random.Generator:
-    """The stream of a draw from its beginning; good until this thread asks for the next of that name.
-
-    Philox is keyed by (seed, step) and counts from (sample, place), so that no two streams meet. One
-    generator is set anew, because a new one takes ten times as long as a crop.
-    """
-    if not hasattr(_streams, name):
-        fresh = np.random.Generator(np.random.Philox(0))
-        setattr(_streams, name, (fresh, fresh.bit_generator.state))
-    generator: np.random.Generator
-    generator, state = getattr(_streams, name)
-    state["state"]["key"][:] = draw.seed, draw.step
-    state["state"]["counter"][:] = 0, 0, draw.sample, place
-    generator.bit_generator.state = state
-    return generator
 
 
 # ---------------------------------------------------------------- where views come from
@@ -172,38 +54,60 @@ class Noise(Protocol):
     def __call__(self, h: Tensor, key: Int[Tensor, " b"], /) -> Tensor: ...
 
 
+@runtime_checkable
+class Fitted(Protocol):
+    """A noise that first looks at all hidden states of a batch. Such a batch is encoded in one pass."""
+
+    def fitted(self, h: Tensor, batch: Batch, /) -> Noise: ...
+
+
 def unchanged(sample: Sample, draw: Draw) -> Sample:
     return sample
+
+
+Gradient = Literal["stop", "pass", "reverse"]
+Unit = Literal["row", "pair", "batch"]
 
 
 @dataclass(frozen=True)
 class Perturb:
     """Replaces the output of one layer by a noisy copy, for a fraction of the samples.
 
-    Layers are numbered 0 (input embedding), 1..L (after block L), L+1 (after the head). With
-    `gradient="stop"`, nothing at or below the layer learns from the samples it touched.
-    Source: Deep Augmentation, arXiv:2303.14537.
+    Layers are numbered 0 (input embedding), 1..L (after block L), L+1 (after the head). With `gradient="stop"`, nothing
+    at or below the layer learns from the samples it touched; with "reverse" it learns the opposite. What is touched is
+    chosen by `unit`: every view of a sample for itself ("row"), a sample with all its views ("pair"), or a whole
+    "batch". Source: Deep Augmentation, arXiv:2303.14537.
     """
 
+    paper = "arXiv:2303.14537"
+
     layer: int
-    noise: Noise
+    noise: Noise | Fitted
     fraction: float = 0.5
-    gradient: Literal["stop", "pass"] = "stop"
+    gradient: Gradient = "stop"
+    unit: Unit = "row"
 
     def __post_init__(self) -> None:
         if not 0 < self.fraction <= 1:
             raise ValueError(f"Perturb.fraction is a part of the samples, in (0, 1]; got {self.fraction}")
+        for name, kinds in (("gradient", Gradient), ("unit", Unit)):
+            if (given := getattr(self, name)) not in get_args(kinds):
+                raise ValueError(f"Perturb.{name} is one of {', '.join(get_args(kinds))}; got {given!r}")
 
-    def __call__(self, h: Tensor, key: Int[Tensor, " b"], edges: Int[Tensor, " b+1"] | None = None) -> Tensor:
-        """Samples are the first axis of `h`; with `edges` they may lie end to end in one row (1 t d)."""
-        touched = uniform(~key, 1, 1).flatten() < self.fraction
+    def __call__(self, h: Tensor, batch: Batch) -> Tensor:
+        """Samples are the first axis of `h`; with "edges" in the batch they may lie end to end in one row (1 t d)."""
+        key, edges = batch["key"], batch.get("edges")
+        touched = uniform(~batch.get("unit", key), 1, 1).flatten() < self.fraction
+        noise = self.noise.fitted(h, batch) if isinstance(self.noise, Fitted) else self.noise
         rows = h
         if edges is not None and h.ndim == 3:
             sample, place = places(edges, h.shape[1])
             touched, key, rows = touched[sample], at(key[sample], place), h[0][:, None]
-        noisy = self.noise(rows, key).to(h.dtype)
+        noisy = noise(rows, key).to(h.dtype)
         if self.gradient == "stop":
             noisy = noisy.detach()
+        elif self.gradient == "reverse":
+            noisy = 2 * noisy.detach() - noisy
         return torch.where(touched.view(-1, *[1] * (rows.ndim - 1)), noisy, rows).view_as(h)
 
 
@@ -215,7 +119,7 @@ class View:
     column: str = "text"  # given by data
     transform: Transform = unchanged  # made at the input
     perturb: Perturb | None = None  # made in the network
-    by: Literal["model", "teacher", "both"] = "model"  # which network encodes it
+    by: Literal["model", "teacher", "both", "data"] = "model"  # which network encodes it; none, for a number to learn
 
 
 # ---------------------------------------------------------------- what encodes them
@@ -234,35 +138,51 @@ class Text:
 
     `words[i]` is true where token i starts a word. Sentence j starts at token `sentences[j]` and has
     `chars[j]` characters. Text that is only to be encoded needs none of the three.
+
+    `labels[i]` is the token that was at place i before it was masked, -100 where there is none to guess. `positions[i]`
+    is the position of token i, where it is not i. With `whole`, special tokens are among the ids already.
     """
 
     ids: Int[np.ndarray, " t"]
     words: Bool[np.ndarray, " t"] = field(default_factory=_nothing)
     sentences: Int[np.ndarray, " s"] = field(default_factory=_nothing)
     chars: Int[np.ndarray, " s"] = field(default_factory=_nothing)
+    labels: Int[np.ndarray, " t"] = field(default_factory=_nothing)
+    positions: Int[np.ndarray, " t"] = field(default_factory=_nothing)
+    whole: bool = False
 
 
 @dataclass(frozen=True)
 class Encoded:
-    """What a model makes of samples. The objective sees this and nothing else."""
+    """What a model makes of samples. The objective sees this and nothing else.
+
+    `guessed` is the sum of -log p of a sample's masked tokens, and their number; of models with a head for language.
+    `tokens` are hidden states, and `labels` the tokens that were masked there; of teachers that are asked for them.
+    Behind a sample's end they are 0 and -100.
+    """
 
     embedding: Float[Tensor, "b d"]
     projection: Float[Tensor, "b p"]
+    guessed: Float[Tensor, "b 2"] | None = None
+    tokens: Float[Tensor, "b t d"] | None = None
+    labels: Int[Tensor, "b t"] | None = None
 
-    def __iter__(self) -> Iterator[Tensor]:
-        return iter((self.embedding, self.projection))
+    @property
+    def parts(self) -> dict[str, Tensor]:
+        """The tensors there are, by name; without a head, embedding and projection are one tensor."""
+        return {name: x for name, x in vars(self).items() if x is not None}
 
     def map(self, f: Callable[[Tensor], Tensor]) -> "Encoded":
-        """Without a head the two are one tensor, and stay one."""
-        embedding = f(self.embedding)
-        return Encoded(embedding, embedding if self.projection is self.embedding else f(self.projection))
+        """What is one tensor stays one."""
+        done = {id(x): f(x) for x in self.parts.values()}
+        return Encoded(**{name: done[id(x)] for name, x in self.parts.items()})
 
     @staticmethod
     def cat(parts: Sequence["Encoded"]) -> "Encoded":
-        embedding = torch.cat([x.embedding for x in parts])
-        if all(x.projection is x.embedding for x in parts):
-            return Encoded(embedding, embedding)
-        return Encoded(embedding, torch.cat([x.projection for x in parts]))
+        """Rows of all parts, which have the same tensors."""
+        whole = {name: torch.cat([x.parts[name] for x in parts]) for name in parts[0].parts if name != "projection"}
+        one = all(x.projection is x.embedding for x in parts)
+        return Encoded(projection=whole["embedding"] if one else torch.cat([x.projection for x in parts]), **whole)
 
 
 Precision = Literal["auto", "fp32", "bf16"]  # auto takes bf16 where the hardware multiplies it
@@ -374,23 +294,96 @@ def cuts(sizes: Sequence[int], budget: int, padded: bool = True) -> list[Int[np.
 WASTE = 0.08
 
 
+class Language(Protocol):
+    """A head that guesses masked tokens from the hidden states above them (m d): -log p of each."""
+
+    def __call__(self, hidden: Float[Tensor, "m d"], labels: Int[Tensor, " m"], /) -> Float[Tensor, " m"]: ...
+
+
 class Model(nn.Module):
-    """What trains: an encoder, which ships, and a head, which is thrown away."""
+    """What trains: an encoder, which ships, and heads, which are thrown away."""
 
     sharded = False  # whether the processes of a run hold a part of the weights each
 
-    def __init__(self, encoder: Encoder, head: nn.Module | None = None):
+    def __init__(self, encoder: Encoder, head: nn.Module | None = None, language: nn.Module | None = None):
         super().__init__()
-        self.encoder, self.head = encoder, head or nn.Identity()
+        self.encoder, self.head, self.language = encoder, head or nn.Identity(), language
+
+    @property
+    def has_head(self) -> bool:
+        return not isinstance(self.head, nn.Identity)
 
     @property
     def layers(self) -> list[nn.Module]:
         return [*self.encoder.layers, self.head]
 
-    def forward(self, batch: Batch, perturb: Perturb | None = None) -> Encoded:
-        with perturbed(self.layers if perturb else (), perturb, batch):
+    def forward(self, batch: Batch, perturb: Perturb | None = None, keep: int | None = None) -> Encoded:
+        """Embeddings, and guesses of what is masked; with the hidden states of layer `keep`, if that is asked."""
+        read = keep if keep is not None else len(self.encoder.layers) - 1 if self.language else None
+        if (perturb or read is not None) and self.encoder._compiled_call_impl is not None:
+            raise ValueError(
+                "the encoder is compiled as a whole, so that nothing can be changed or read at a layer; compile its "
+                "blocks one by one: for block in encoder.layers[1:]: block.compile()"
+            )
+        with perturbed(self.layers if perturb else (), perturb, batch), outputs(self.encoder.layers, read) as seen:
             embedding = self.encoder(batch)
-            return Encoded(embedding, self.head(embedding))
+            encoded = Encoded(embedding, self.head(embedding))
+        if keep is not None:
+            return replace(encoded, tokens=apart(seen[0], batch), labels=apart(_labels(batch), batch, -100))
+        return replace(encoded, guessed=_guessed(self.language, seen[0], batch)) if self.language else encoded
+
+
+def _labels(batch: Batch) -> Int[Tensor, "..."]:
+    """The tokens to guess, in the shape of the batch: of a row (1 t), or of padded ones (b t)."""
+    labels = batch.get("labels", torch.full_like(batch["ids"], -100))
+    return labels[None] if "edges" in batch else labels
+
+
+def _guessed(language: Language, hidden: Tensor, batch: Batch) -> Float[Tensor, "b 2"]:
+    """For each sample the sum of -log p of its masked tokens, and their number."""
+    labels = _labels(batch)
+    asked = labels != -100
+    packed = "edges" in batch
+    sample = places(batch["edges"], labels.shape[1])[0][asked[0]] if packed else asked.nonzero()[:, 0]
+    losses = language(hidden[asked], labels[asked]).float()
+    told = losses.new_zeros(len(batch["key"]), 2)
+    return told.index_add(0, sample, torch.stack([losses, torch.ones_like(losses)], 1))
+
+
+def apart(x: Tensor, batch: Batch, padding: float = 0.0) -> Tensor:
+    """Samples that lie end to end in a row (1 t ...), or are padded already, as padded rows (b t ...)."""
+    if "mask" in batch:
+        mask = batch["mask"].bool()
+        return torch.where(mask.view(*mask.shape, *[1] * (x.ndim - 2)), x, padding)
+    if "edges" not in batch:
+        return x
+    edges = batch["edges"].tolist()
+    rows = [x[0, a:b] for a, b in pairwise(edges)]
+    return nn.utils.rnn.pad_sequence(rows, batch_first=True, padding_value=padding)
+
+
+@contextmanager
+def outputs(layers: Sequence[nn.Module], index: int | None) -> Iterator[list[Tensor]]:
+    """While open, what `layers[index]` gives is put in the list, and nothing if there is no index.
+
+    Raises ValueError if there is no such layer.
+    """
+    seen: list[Tensor] = []
+    if index is None:
+        yield seen
+        return
+    if not 0 <= index < len(layers):
+        raise ValueError(f"layers of this encoder are 0..{len(layers) - 1}; got {index}")
+    handle = layers[index].register_forward_hook(lambda _, __, out: seen.append(_first(out)))
+    try:
+        yield seen
+    finally:
+        handle.remove()
+
+
+def _first(out: Any) -> Tensor:
+    found: Tensor = out[0] if isinstance(out, tuple) else out
+    return found
 
 
 @contextmanager
@@ -404,13 +397,14 @@ def perturbed(layers: Sequence[nn.Module], perturb: Perturb | None, batch: Batch
         return
     if not 0 <= perturb.layer < len(layers):
         raise ValueError(f"Perturb.layer is one of 0..{len(layers) - 1} for this model; got {perturb.layer}")
-    key, edges = batch["key"], batch.get("edges")
 
     def hook(layer: nn.Module, args: Any, out: Any) -> Any:
         if isinstance(out, tuple):
-            return (perturb(out[0], key, edges), *out[1:])
-        return perturb(out, key, edges)
+            return (perturb(out[0], batch), *out[1:])
+        return perturb(out, batch)
 
+    if "torch._dynamo" in sys.modules:  # of a module that is compiled, hooks stay as they are
+        hook = torch.compiler.disable(hook)
     handle = layers[perturb.layer].register_forward_hook(hook)
     try:
         yield
@@ -430,6 +424,10 @@ class Objective(nn.Module, ABC):
 
     @abstractmethod
     def forward(self, views: Views, teacher: Views) -> Terms: ...
+
+    def told(self, name: str) -> Any:
+        """A setting of the objective, or of the first within it that has one by that name; None if there is none."""
+        return next((vars(part)[name] for part in self.modules() if name in vars(part)), None)
 
 
 @dataclass(frozen=True)
@@ -505,9 +503,20 @@ class Optimiser:
 
 @dataclass(frozen=True)
 class Teacher:
-    """A copy of the model that follows it: t <- momentum * t + (1 - momentum) * m. At 1 it is frozen."""
+    """A copy of the model that follows it: t <- momentum * t + (1 - momentum) * m. At 1 it is frozen.
+
+    Its head is its own, or that of the model ("shared"). Without `dropout` it encodes as after training. `layer` asks
+    for the hidden states of that layer.
+    """
 
     momentum: float = 0.996
+    head: Literal["own", "shared"] = "own"
+    dropout: bool = True
+    layer: int | None = None
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.momentum <= 1:
+            raise ValueError(f"a teacher's momentum is from 0 to 1; got {self.momentum}")
 
 
 @dataclass(frozen=True)
@@ -544,6 +553,12 @@ class Recipe:
             raise ValueError(f"a seed is from 0 to 2**63 - 1; got seed={self.seed}")
         if self.batch < 1:
             raise ValueError(f"a batch has at least one sample; got batch={self.batch}")
+
+    def cite(self) -> str:
+        """BibTeX of what it uses, each entry under a comment that says for what."""
+        from diptych import citations
+
+        return citations.bibtex(citations.of_recipe(self))
 
 
 def recipe(function: Callable[..., Recipe]) -> Callable[..., Recipe]:

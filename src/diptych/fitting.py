@@ -1,11 +1,8 @@
 """From a recipe to a finished run: train it, judge it, write it up."""
 
 import dataclasses
-import inspect
 import json
 import os
-import re
-import sys
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import nullcontext
 from functools import partial
@@ -15,18 +12,24 @@ from typing import Any
 
 import numpy as np
 
-from diptych import encoders, runs
+from diptych import citations, encoders, runs
 from diptych.core import Call, DataError, Encoder, Instrument, Machine, Recipe, View
 from diptych.data.documents import Documents
 from diptych.data.pairs import crop_pairs
 from diptych.embedding import fingerprint, write_npy
 from diptych.encoders.folder import locate
+from diptych.encoders.language import LanguageHead
 from diptych.evaluate import along
 from diptych.evaluate.split import thinned
 from diptych.evaluate.suite import Encode, Judgement, judge
 from diptych.evaluate.task import Task
 from diptych.evaluate.tfidf import TfIdf
+from diptych.instruments.cosines import Cosines
 from diptych.instruments.geometry import Geometry
+from diptych.instruments.guard import Guard, Watchfulness
+from diptych.instruments.rank import Rank, bounded
+from diptych.instruments.saving import Saving
+from diptych.instruments.weights import Weights
 from diptych.report import page
 from diptych.report.markdown import model_card
 from diptych.report.written import card, evidence, public
@@ -57,18 +60,22 @@ def fit(
     force: bool = False,
     beside: Mapping[str, Encoder] | None = None,
     judged: bool = True,
+    snapshots: int = 0,
+    guard: Watchfulness = "warn",
     watch: Watch = _unwatched,
     say: Callable[..., None] = _silent,
 ) -> Run:
     """Carries out a recipe and leaves a run folder: model, metrics, scores and a report.
 
     `beside` are encoders to be judged with it, by name. Without `judged` the folder ends with the model.
-    Raises FileExistsError if `out` holds something (`force` replaces a run), Interrupted when stopped
-    by a signal (`resume` goes on), DivergedError when the loss is no number, ValueError when the two
-    views of a sample are identical.
+    `snapshots` is about how many times the encoder is saved on the way, evenly spaced, the last at the end.
+    With `guard` what goes wrong is said, or a collapse stops the run. Raises FileExistsError if `out` holds
+    something (`force` replaces a run), Interrupted when stopped by a signal (`resume` goes on), DivergedError when
+    the loss is no number, CollapsedError when the guard stops it, ValueError when the two views of a sample are
+    identical.
     """
-    run = begin(recipe, out, machine, force=force)
-    return _carry_out(recipe, run, machine, (beside or {}) if judged else None, watch, say)
+    run = begin(recipe, out, machine, force=force, snapshots=snapshots)
+    return _carry_out(recipe, run, machine, (beside or {}) if judged else None, guard, watch, say)
 
 
 def begin(
@@ -77,15 +84,20 @@ def begin(
     machine: Machine = Machine(),  # noqa: B008
     *,
     force: bool = False,
+    snapshots: int = 0,
 ) -> Run:
     """Makes a run's folder with its `run.toml`: from there on `resume` finishes it.
 
     Raises FileExistsError if `out` holds something (`force` replaces a run).
     """
+    if snapshots < 0 or (snapshots and machine.shard):
+        why = "; the weights are divided among processes: leave --shard out" if snapshots > 0 else ""
+        raise ValueError(f"snapshots are 0 or more{why}; got {snapshots}")
     call, world = recipe.call or Call("made by hand", {}), processes.world()
     world.wait()  # until all have seen that the place is free
     if world.first:
-        runs.begin(Path(out), call, _facts(recipe, machine), dataclasses.asdict(machine), force)
+        facts = _facts(recipe, machine) | ({"snapshots": snapshots} if snapshots else {})
+        runs.begin(Path(out), call, facts, dataclasses.asdict(machine), force)
     world.wait()
     return Run(Path(out))
 
@@ -95,19 +107,21 @@ def _facts(recipe: Recipe, machine: Machine) -> dict[str, Any]:
     numbers = precision.resolve(machine.precision, where)
     return {
         "fingerprint": recipe.data.fingerprint,
+        "documents_fingerprint": getattr(recipe.documents, "fingerprint", ""),
         "seed": recipe.seed,
         "batch": recipe.batch,
         "steps": recipe.steps,
         "objective": type(recipe.objective).__name__,
         "settings": _settings(recipe),
         "paper": recipe.objective.paper,
-        "source": _source(recipe.call) if recipe.call else "",
+        "source": citations.source(recipe.call) if recipe.call else "",
         "documents": len(recipe.data),
         "parameters": sum(p.numel() for p in recipe.model.encoder.parameters()),
         "trained": sum(p.numel() for p in recipe.model.encoder.parameters() if p.requires_grad),
         "ran_on": f"{os.cpu_count()} cores, {where.type}, {numbers}",
         "notes": list(recipe.notes),
         "views": [_told(view) for view in recipe.views],
+        "papers": [vars(use) for use in citations.of_recipe(recipe)],
         **_base(recipe.model.encoder),
     }
 
@@ -118,20 +132,12 @@ def _base(encoder: Encoder) -> dict[str, str]:
     return {"base": fingerprint(locate(named, offline=True))} if named else {}
 
 
-def _source(call: Call) -> str:
-    """What the docstring of a recipe names as its source."""
-    module, _, name = call.function.partition(":")
-    told = inspect.getdoc(getattr(sys.modules.get(module), name, None)) or ""
-    found = re.search(r"^Source: (.+?)\.?(?=\n\n|\Z)", told, re.DOTALL | re.MULTILINE)
-    return " ".join(found[1].split()) if found else ""
-
-
 def _settings(recipe: Recipe) -> dict[str, Any]:
     """What defaults came to."""
     optimiser = {k: x for k, x in dataclasses.asdict(recipe.optimiser).items() if x not in (None, {}, "linear")}
-    temperature = getattr(recipe.objective, "temperature", None)
-    chosen = {k: x for k in ("negatives", "hard_weight") if (x := getattr(recipe.objective, k, None)) not in ("all", 1)}
-    found = {**optimiser, **chosen, "temperature": temperature, "dim": recipe.model.encoder.dim}
+    told = recipe.objective.told
+    chosen = {k: x for k in ("negatives", "hard_weight") if (x := told(k)) not in ("all", 1)}
+    found = {**optimiser, **chosen, "temperature": told("temperature"), "dim": recipe.model.encoder.dim}
     return {k: list(x) if isinstance(x, tuple) else x for k, x in found.items() if x is not None}
 
 
@@ -143,14 +149,21 @@ def _told(view: View) -> dict[str, str]:
     return row | {"perturb": repr(view.perturb) if view.perturb else "", "by": view.by}
 
 
-def resume(recipe: Recipe, out: str | Path, *, watch: Watch = _unwatched, say: Callable[..., None] = _silent) -> Run:
+def resume(
+    recipe: Recipe,
+    out: str | Path,
+    *,
+    guard: Watchfulness = "warn",
+    watch: Watch = _unwatched,
+    say: Callable[..., None] = _silent,
+) -> Run:
     """Finishes a run that was stopped, given its recipe made anew, on the machine settings it began with.
 
     Raises ValueError if the recipe's data are not those the run began with, BlockingIOError if another process
     is writing the run, DataError if it has checkpoints but none can be read.
     """
     run = Run(Path(out))
-    return _carry_out(recipe, run, _begun(recipe, run), {}, watch, say)
+    return _carry_out(recipe, run, _begun(recipe, run), {}, guard, watch, say)
 
 
 def verify(
@@ -172,8 +185,20 @@ def verify(
     return done.first, done.last
 
 
-def _instruments(recipe: Recipe) -> list[Instrument]:
-    return [Geometry(), *recipe.instruments]
+def _instruments(recipe: Recipe, *guards: Instrument) -> list[Instrument]:
+    """What looks at every run. Made while the model is at its start."""
+    ranks = [Rank.of(recipe)] if len(recipe.data) > 1 else []
+    return [Geometry(), Cosines(), *ranks, Weights.of(recipe), *recipe.instruments, *guards]
+
+
+def _guards(recipe: Recipe, how: Watchfulness, say: Callable[..., None]) -> list[Instrument]:
+    return [] if how == "off" else [Guard.of(recipe, say, stop=how == "stop")]
+
+
+def _saving(recipe: Recipe, run: Run) -> list[Instrument]:
+    """What saves as many snapshots as the run began with."""
+    many = run.call.get("snapshots", 0)
+    return [Saving(run.snapshots, -(-recipe.steps // many))] if many else []
 
 
 def _begun(recipe: Recipe, run: Run) -> Machine:
@@ -201,11 +226,12 @@ def _carry_out(
     run: Run,
     machine: Machine,
     beside: Mapping[str, Encoder] | None,
+    guard: Watchfulness,
     watch: Watch,
     say: Callable[..., None],
 ) -> Run:
     with runs.held(run.folder) if processes.world().first else nullcontext():
-        return _finish(recipe, run, machine, beside, watch, say)
+        return _finish(recipe, run, machine, beside, guard, watch, say)
 
 
 def _finish(
@@ -213,6 +239,7 @@ def _finish(
     run: Run,
     machine: Machine,
     beside: Mapping[str, Encoder] | None,
+    guard: Watchfulness,
     watch: Watch,
     say: Callable[..., None],
 ) -> Run:
@@ -226,7 +253,7 @@ def _finish(
             with whole(run.start) as part:
                 recipe.model.encoder.save(part)
     if not run.learned:
-        _learn(recipe, run, machine, world, watch, say)
+        _learn(recipe, run, machine, world, guard, watch, say)
     if world.first:
         runs.settle(run)
     world.wait()
@@ -238,7 +265,13 @@ def _finish(
 
 
 def _learn(
-    recipe: Recipe, run: Run, machine: Machine, world: processes.World, watch: Watch, say: Callable[..., None]
+    recipe: Recipe,
+    run: Run,
+    machine: Machine,
+    world: processes.World,
+    guard: Watchfulness,
+    watch: Watch,
+    say: Callable[..., None],
 ) -> None:
     if world.size > 1:
         say(f"{world.size} processes share each step's {recipe.batch} samples; every one is compared with all of them")
@@ -248,11 +281,15 @@ def _learn(
         there = memory.free(precision.device(machine.device))
         for line in memory.told(memory.need(recipe, machine, world), there, machine):
             say(line)
+    say(*bounded(recipe))
     with writing(run.folder):
-        train(recipe, run.folder, machine, _instruments(recipe), watch, say)
+        looking = _instruments(recipe, *_guards(recipe, guard, say), *_saving(recipe, run))
+        train(recipe, run.folder, machine, looking, watch, say)
     if world.first:
         with whole(run.model) as part:
             recipe.model.encoder.save(part)
+            if isinstance(recipe.model.language, LanguageHead):
+                recipe.model.language.save(part)
 
 
 def _given(recipe: Recipe) -> bool:

@@ -4,6 +4,7 @@ run.toml        the call, its seed, versions, commit and the data's fingerprint
 start/          the weights it started from
 checkpoints/    what it would need to go on
 metrics.jsonl   a line per logged step
+snapshots/      what it was after so many steps, where that is asked for
 model/          what it learned, as a sentence-transformers folder
 scores.json     how good that is, beside the start and TF-IDF
 evidence/       some documents, and their embeddings before and after
@@ -57,6 +58,10 @@ class Run:
     @property
     def start(self) -> Path:
         return self.folder / "start"
+
+    @property
+    def snapshots(self) -> Path:
+        return self.folder / "snapshots"
 
     @property
     def evidence(self) -> Path:
@@ -305,7 +310,7 @@ def writing(path: Path) -> Iterator[None]:
 
 def sweep(run: Run) -> None:
     """Removes what a process that was killed had half written."""
-    for left in run.folder.glob(".*"):
+    for left in [*run.folder.glob(".*"), *run.snapshots.glob(".*")]:
         shutil.rmtree(left, ignore_errors=True)
 
 

@@ -89,12 +89,12 @@ def test_no_sentence_is_endless_or_empty(start, middle):
 @pytest.mark.parametrize("segmentation", SEGMENTATIONS)
 @pytest.mark.parametrize(
     "text",
-    ["A sentence. " * 850_000, "word " * 2_000_000, "x" * 10_000_000, "你好世界。" * 200_000, "f(a. b)\n" * 1_200_000],
+    ["A sentence. " * 170_000, "word " * 400_000, "x" * 2_000_000, "你好世界。" * 40_000, "f(a. b)\n" * 240_000],
 )
 def test_megabytes_are_fine(segmentation, text):
     start = time.process_time()
     assert boundaries(text, segmentation)[-1] == len(text)
-    assert time.process_time() - start < 10
+    assert time.process_time() - start < 3
 
 
 def test_another_segmentation_is_refused():

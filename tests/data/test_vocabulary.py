@@ -61,9 +61,9 @@ def test_the_same_texts_give_the_same_vocabulary_in_every_process(tmp_path):
         "print(train(difficult(), 1500).to_str())"
     )
     call = [sys.executable, "-c", program, str(Path(__file__).parent)]
-    anew = [{**os.environ, "DIPTYCH_CACHE": str(tmp_path / str(i))} for i in range(3)]
+    anew = [{**os.environ, "DIPTYCH_CACHE": str(tmp_path / str(i))} for i in range(2)]
     made = [subprocess.run(call, env=env, capture_output=True, check=True).stdout for env in anew]
-    assert made[0] == made[1] == made[2]
+    assert made[0] == made[1]
 
 
 def difficult():

@@ -35,7 +35,7 @@ def test_every_text_ends_with_eos_also_one_that_is_cut(decoder, tmp_path):
     encoder = encoders.load(folder(decoder, tmp_path), max_tokens=12)
     assert encoder.pooling == "last"
     for text in ("the cat", LONG, ""):
-        row = encoder._row(encoder.prepare([text])[0].ids)
+        row = encoder._row(sample := encoder.prepare([text])[0], sample.ids)
         assert (row[0], row[-1]) == (1, 2)
         assert len(row) <= 12
     assert len(row) == 2
@@ -55,7 +55,7 @@ def test_a_tokenizer_that_pads_left_gives_what_one_that_pads_right_gives(decoder
 def test_padded_on_either_side_a_text_has_the_embedding_of_its_packed_row(decoder, readable, tmp_path):
     """Rule: the last position that is attended to, and positions that count from the first real token."""
     encoder = encoders.load(folder(decoder, tmp_path, pad=False))
-    rows = [torch.from_numpy(encoder._row(sample.ids)) for sample in encoder.prepare(readable)]
+    rows = [torch.from_numpy(encoder._row(sample, sample.ids)) for sample in encoder.prepare(readable)]
     packed, longest = encoder.encode(readable), max(map(len, rows))
     for left in (False, True):
         ids = torch.full((len(rows), longest), encoder.pretrained.pad_token_id)

@@ -10,7 +10,8 @@ from safetensors import safe_open
 from test_decoders import theirs
 
 from diptych import encoders
-from diptych.core import Perturb, keys, perturbed
+from diptych.core import Perturb, perturbed
+from diptych.draws import keys
 from diptych.encoders.lora import held, is_adapter, lora
 from diptych.encoders.noise import Dropout
 
@@ -114,7 +115,7 @@ def test_an_adapter_lies_in_the_layout_of_peft(texts, tmp_path):
     with safe_open(tmp_path / "model" / "adapter_model.safetensors", "pt") as file:
         assert "base_model.model.layers.0.mlp.up_proj.lora_A.weight" in file.keys()  # noqa: SIM118
     model = PeftModel.from_pretrained(AutoModel.from_pretrained(place), tmp_path / "model").eval()
-    row = torch.from_numpy(encoder._row(encoder.prepare(["the cat sat"])[0].ids))[None]
+    row = torch.from_numpy(encoder._row(sample := encoder.prepare(["the cat sat"])[0], sample.ids))[None]
     with torch.inference_mode():
         last = model(input_ids=row).last_hidden_state[:, -1].numpy()
     np.testing.assert_allclose(last, encoder.encode(["the cat sat"]), atol=2e-5, rtol=1e-4)

@@ -7,7 +7,8 @@ import pytest
 import torch
 from networks import TEXTS, build
 
-from diptych.core import Machine, Model, Optimiser, Perturb, Recipe, Text, View, keys, perturbed
+from diptych.core import Machine, Model, Optimiser, Perturb, Recipe, Text, View, perturbed
+from diptych.draws import keys
 from diptych.encoders.packing import Layout
 from diptych.objectives.infonce import InfoNCE
 from diptych.train.batches import work

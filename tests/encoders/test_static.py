@@ -5,7 +5,8 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
-from diptych.core import Perturb, Text, keys, perturbed
+from diptych.core import Perturb, Text, perturbed
+from diptych.draws import keys
 from diptych.encoders import static
 from diptych.encoders.static import Static, fresh
 

@@ -6,7 +6,8 @@ import torch
 import transformers
 from networks import FAMILIES, build, pretrained
 
-from diptych.core import Perturb, Text, keys, perturbed
+from diptych.core import Perturb, Text, perturbed
+from diptych.draws import keys
 from diptych.encoders.pooling import pool
 from diptych.encoders.transformer import Transformer, positions
 

@@ -27,6 +27,14 @@ def test_a_hidden_layer_tells_what_no_line_does(table, told):
     assert majority.value == pytest.approx(100 * np.mean(y[700:] == 0))
 
 
+@pytest.fixture
+def brief(monkeypatch):
+    """One penalty, and fewer steps."""
+    monkeypatch.setattr("diptych.evaluate.mlp.GRID", (1e-4,))
+    monkeypatch.setattr("diptych.evaluate.mlp.PATIENCE", 200)
+
+
+@pytest.mark.usefixtures("brief")
 def test_a_hidden_layer_is_fixed_by_its_seed_and_reads_sparse_rows():
     x, y = rings(400)
     train, test = np.arange(300), np.arange(300, 400)
@@ -34,6 +42,7 @@ def test_a_hidden_layer_is_fixed_by_its_seed_and_reads_sparse_rows():
     assert mlp(sparse.csr_matrix(x), y, train, test).value > 0.8
 
 
+@pytest.mark.usefixtures("brief")
 def test_dev_rows_are_not_trained_on_and_test_rows_decide_nothing():
     x, y = rings(500)
     train, dev, test = np.arange(300), np.arange(300, 400), np.arange(400, 500)

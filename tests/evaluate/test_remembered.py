@@ -1,5 +1,9 @@
 """What was embedded once is not embedded again, and what is damaged is."""
 
+import signal
+import subprocess
+import sys
+
 import numpy as np
 import pytest
 
@@ -41,7 +45,7 @@ def test_another_model_or_precision_shares_nothing():
 
 
 def test_an_interrupted_call_loses_no_portion_that_was_done(monkeypatch):
-    monkeypatch.setattr(remembered, "PORTION", 2)
+    monkeypatch.setattr(remembered, "CALL", 2)
     texts, told = ["a", "bb", "ccc", "dddd", "eeeee"], []
 
     def stopped(texts):
@@ -55,6 +59,51 @@ def test_an_interrupted_call_loses_no_portion_that_was_done(monkeypatch):
     encoder = Counting()
     np.testing.assert_array_equal(Remembered(encoder, "m")(texts), rows(texts))
     assert encoder.seen == texts[2:]
+
+
+def test_portions_are_written_as_time_goes(monkeypatch, cache):
+    clock = iter(range(0, 1000, 8))
+    monkeypatch.setattr(remembered.time, "monotonic", lambda: float(next(clock)))
+    monkeypatch.setattr(remembered, "CALL", 1)
+    texts, there = ["a", "bb", "ccc", "dddd"], []
+
+    def noted(texts):
+        there.append(len([*cache.rglob("hashes.npy")]))
+        return rows(texts)
+
+    Remembered(noted, "m")(texts)
+    assert there == [0, 0, 0, 1]  # 8 seconds each, and 20 between two writes
+
+
+def test_which_texts_go_together_follows_from_them_alone(monkeypatch):
+    monkeypatch.setattr(remembered, "CALL", 3)
+    monkeypatch.setattr(remembered, "CHARACTERS", 10)
+    calls = []
+    texts = ["a", "b", "c", "d", "e" * 9, "f" * 99, "g", "h"]
+    Remembered(lambda texts: calls.append(texts) or rows(texts), "m")(texts)
+    assert calls == [["a", "b", "c"], ["d", "e" * 9], ["f" * 99], ["g", "h"]]
+
+
+KILLED = """
+import os, signal
+import numpy as np
+from diptych.evaluate import remembered
+remembered.CALL, remembered.EVERY = 2, 0
+
+def encode(texts):
+    if "eeeee" in texts:
+        os.kill(os.getpid(), signal.SIGKILL)
+    return np.array([[len(t), ord(t[0])] for t in texts], np.float32)
+
+remembered.Remembered(encode, "m")(["a", "bb", "ccc", "dddd", "eeeee"])
+"""
+
+
+def test_a_killed_call_goes_on_where_it_was():
+    assert subprocess.run([sys.executable, "-c", KILLED]).returncode == -signal.SIGKILL
+    encoder, texts = Counting(), ["a", "bb", "ccc", "dddd", "eeeee"]
+    np.testing.assert_array_equal(Remembered(encoder, "m")(texts), rows(texts))
+    assert encoder.seen == ["eeeee"]
 
 
 def flipped(path):

@@ -102,9 +102,25 @@ def test_numbers_agree_with_those_of_trec_eval(folder, told):
         assert found[mine].value == pytest.approx(100 * np.mean([x[name] for x in theirs.values()]))
 
 
+def test_judgements_of_what_is_nowhere_are_left_out_and_counted(folder, told):
+    [whole] = retrieval.tasks(folder())
+    more = [("1", "z", 3), ("7", "a", 1), ("7", "y", 1), ("4", "x", 1)]
+    [task] = retrieval.tasks(folder(qrels=[*QRELS, *more]))
+    assert (task.queries, task.relevant) == (whole.queries, whole.relevant)
+    assert task.score(told) == whole.score(told)
+    assert task.notes[:2] == [
+        "tiny/test.tsv: 2 of 9 judgements have a query-id that is not in queries.jsonl and are left out: '7'",
+        "tiny/test.tsv: 3 of 9 judgements have a corpus-id that is not in corpus.jsonl and are left out: 'z', 'y', 'x'",
+    ]
+    many = [("1", f"x{i}", 1) for i in range(1200)]
+    [task] = retrieval.tasks(folder(qrels=[*QRELS, *many]))
+    assert task.notes[0].endswith("left out: 'x0', 'x1', 'x2', 'x3', 'x4' and 1,195 others")
+
+
 BAD = {
-    "an unknown document": ({"qrels": [("1", "z", 1)]}, r"test\.tsv: 1 of corpus-id are not in corpus\.jsonl: 'z'"),
-    "an unknown query": ({"qrels": [("7", "a", 1)]}, r"1 of query-id are not in queries\.jsonl: '7'"),
+    "an unknown document": ({"qrels": [("1", "z", 1)]}, r"names no relevant document: test\.tsv: 1 of 1 .* 'z'"),
+    "an unknown query": ({"qrels": [("7", "a", 1)]}, r"query-id that is not in queries\.jsonl and are left out: '7'"),
+    "no other than the irrelevant": ({"qrels": [("1", "z", 1), ("1", "a", 0)]}, r"no relevant .* 1 of 2 .* 'z'"),
     "nothing relevant": ({"qrels": [("1", "a", 0)]}, "names no relevant document"),
     "no score": ({"qrels": [("1", "a", "x")]}, "line 2: a score is a number; got 'x'"),
     "an id twice": ({"corpus": [*CORPUS, CORPUS[0]]}, r"corpus\.jsonl, row 5: the id 'a' is that of row 1 too"),

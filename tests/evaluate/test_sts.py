@@ -102,6 +102,30 @@ def test_the_mean_of_seven_takes_sick_test_and_that_of_nine_all_of_sick(tmp_path
     assert [*found][-2:] == ["mean of 7", "mean of 9"]
 
 
+def test_all_of_sick_is_no_part_of_the_mean_of_seven(tmp_path, monkeypatch):
+    monkeypatch.setattr("diptych.evaluate.suites.sts.SICK", 14)  # as many as the test here has
+    rows = nine(tmp_path)
+    write(tmp_path, "sickr.jsonl", [row for row in rows["sickr"] if row["split"] == "test"])
+    assert [name for name in answered(tmp_path) if name.startswith("mean")] == ["mean of 9"]
+    assert notes(tasks("sts", tmp_path)) == [
+        "sickr is asked on all of its 14 pairs (MTEB); the mean of 7 is of the 4,927 of its test",
+        "there is no mean of 7, for these sets are missing: sickr",
+    ]
+
+
+def test_means_take_the_lines_that_were_scored(tmp_path, monkeypatch):
+    from diptych.evaluate.suites import sts
+
+    nine(tmp_path)
+    scored, line = [], sts._line
+    monkeypatch.setattr(sts, "_line", lambda *given: scored.append(given[0]) or line(*given))
+    made = tasks("sts", tmp_path)
+    found = run(made, encode).results
+    assert len(scored) == len({*scored}) == 10  # nine sets, and all of SICK-R
+    assert len(run(made, lambda texts: -encode(texts)).results) == len(found)
+    assert len(scored) == 20  # other embeddings are scored anew
+
+
 def test_a_mean_with_a_set_missing_is_not_there_and_says_which(tmp_path):
     nine(tmp_path, without=["sts17", "biosses"])
     assert "mean of 7" in answered(tmp_path)

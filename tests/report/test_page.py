@@ -8,6 +8,12 @@ from cards import HOSTILE, card, evidence
 
 from diptych.report import atlas, page
 from diptych.report.card import Card, Comparison, Cost, Evidence
+from diptych.report.compared import compared
+from diptych.report.comparison import comparison
+
+
+def side_by_side(given):
+    return comparison(compared(given))
 
 
 class Seen(HTMLParser):
@@ -70,7 +76,7 @@ def test_the_page_names_the_paper_of_the_recipe_and_that_of_the_objective(whole)
 
 
 def test_the_page_loads_nothing_from_elsewhere(whole):
-    both = whole + page.comparison(Comparison("two", [card(), card(lr=0.1)]))
+    both = whole + side_by_side(Comparison("two", [card(), card(lr=0.1)]))
     loads = [
         (tag, name)
         for tag, attributes in Seen(both).elements
@@ -104,7 +110,7 @@ def test_hostile_text_stays_text():
         scores={"model": {HOSTILE: 0.5, "knn": 0.6}, HOSTILE: {HOSTILE: 0.4, "knn": 0.2}},
     )
     told = page.page(made, replace(shown, texts=texts, labels=labels))
-    several = page.comparison(Comparison(HOSTILE, [made, replace(made, arguments={"lr": HOSTILE})]))
+    several = side_by_side(Comparison(HOSTILE, [made, replace(made, arguments={"lr": HOSTILE})]))
     for text, scripts in ((told, 2), (several, 1)):
         tags = [tag for tag, _ in Seen(text).elements]
         assert tags.count("script") == scripts
@@ -154,7 +160,7 @@ def test_what_is_missing_is_left_out(made):
     seen = Seen(text)
     assert made.name in seen
     assert not re.search(r"\bnan\b|\binf\b|None\b", " ".join(seen.text))
-    page.comparison(Comparison("one", [made]))
+    side_by_side(Comparison("one", [made]))
 
 
 @pytest.mark.parametrize(
@@ -214,32 +220,6 @@ def test_three_thousand_points_stay_below_two_megabytes(monkeypatch):
     text = page.page(card(), many)
     assert text.count('<circle class="k') == 2 * 3000
     assert len(text.encode()) < 2_000_000
-
-
-def test_many_runs_make_one_comparison():
-    cards = [card(seed, lr, 0.7 + lr / 10 + seed / 1000) for seed in range(3) for lr in (0.1, 0.3)]
-    seen = Seen(page.comparison(Comparison("rates", cards, "lr 0.3")))
-    for words in ("lr 0.1", "lr 0.3", "0.711 ± 0.001", "0.731 ± 0.001", "From lr 0.3", "−0.020"):
-        assert words in seen, words
-    assert "TF-IDF" in seen
-
-
-def test_a_comparison_with_one_group_needs_no_baseline():
-    seen = Seen(page.comparison(Comparison("seeds", [card(0, knn=0.7), card(1, knn=0.8)])))
-    assert "0.750 ± 0.071" in seen
-    assert "Differences" not in seen
-
-
-def test_runs_on_different_corpora_are_called_so():
-    runs = [card(), card(arguments={"corpus": "other.csv"}, fingerprint="other")]
-    assert "2 different corpora" in Seen(page.comparison(Comparison("two", runs)))
-
-
-def test_a_baseline_that_is_no_group_is_refused_with_the_names_of_those_there_are():
-    with pytest.raises(ValueError, match=r"'lr 9'.*lr 0\.3, lr 0\.1"):
-        page.comparison(Comparison("two", [card(), card(lr=0.1)], "lr 9"))
-    with pytest.raises(ValueError, match="at least one run"):
-        page.comparison(Comparison("none", []))
 
 
 def test_evidence_that_does_not_fit_its_texts_is_refused():

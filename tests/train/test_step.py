@@ -4,14 +4,16 @@ import pytest
 import torch
 import torch.nn.functional as F
 from torch import nn
-from toy import recipe
+from toy import Sentences, recipe
 
-from diptych.core import Machine, Objective, Perturb, View
+from diptych.core import Machine, Objective, Perturb, Teacher, View
 from diptych.objectives.infonce import InfoNCE
+from diptych.train import loop
 from diptych.train.batches import ahead, samples, work
 from diptych.train.step import backward, follow
 from diptych.views.input.text.crop import Crop
 from diptych.views.network.dropout import Dropout
+from diptych.views.network.pca import RemovePrincipal
 
 CROPS = [View(transform=Crop())] * 2
 DEEP = [View(transform=Crop(), perturb=Perturb(1, Dropout(0.5)))] * 2
@@ -155,3 +157,121 @@ def test_padding_is_below_a_tenth():
     assert w.tokens <= w.computed < 1.1 * w.tokens
     assert w.computed == sum(m.batch["ids"].numel() for m in w.model)
     assert w.tokens == sum(int(m.batch["real"].sum()) for m in w.model)
+
+
+@pytest.mark.parametrize("unit", ["row", "pair", "batch"])
+def test_what_is_touched_is_a_row_a_pair_or_a_batch(unit):
+    perturb = Perturb(1, Dropout(0.5), 0.5, unit=unit)
+    r = headed([View(transform=Crop(), perturb=perturb)] * 2, InfoNCE(), batch=12, steps=60)
+    touched = []
+    for step in range(40):
+        found = torch.zeros(24, dtype=torch.bool)
+        for micro in work(r, step, Machine(tokens=20)).model:
+            h = torch.ones(len(micro.place), 1, 64)
+            found[micro.place] = (perturb(h, micro.batch) != h).flatten(1).any(1)
+        touched.append(found.view(2, 12))
+    touched = torch.stack(touched)
+    assert 0.25 < float(touched.float().mean()) < 0.75
+    agree = bool((touched[:, 0] == touched[:, 1]).all())
+    constant = bool((touched.flatten(1) == touched.flatten(1)[:, :1]).all())
+    assert (agree, constant) == {"row": (False, False), "pair": (True, False), "batch": (True, True)}[unit]
+
+
+def test_a_noise_that_looks_at_the_batch_sees_all_of_it():
+    views = [View(transform=Crop(), perturb=Perturb(1, RemovePrincipal(1)))] * 2
+    whole, _, one = gradients(views, InfoNCE(), 1 << 40)
+    parts, _, count = gradients(views, InfoNCE(), 20)
+    assert (one, count) == (1, 1)
+    assert_close(whole, parts)
+
+
+def test_a_compiled_model_is_still_perturbed():
+    r = headed(DEEP, InfoNCE(), dropout=0.0)
+    batch = work(r, 0, Machine()).model[0].batch
+    for block in r.model.encoder.blocks:
+        block.compile(backend="eager")
+    with torch.no_grad():
+        clean = r.model(batch).embedding  # compiles, before there is any hook
+        for _ in range(2):
+            noisy = r.model(batch, Perturb(1, Dropout(0.5), 1.0)).embedding
+            assert not torch.allclose(noisy, clean)
+        assert torch.equal(r.model(batch).embedding, clean)
+
+
+def test_a_model_that_is_compiled_as_a_whole_is_not_perturbed_in_silence():
+    r = headed(DEEP, InfoNCE(), dropout=0.0)
+    r.model.encoder.compile(backend="eager")
+    with pytest.raises(ValueError, match="compile its blocks one by one"):
+        r.model(work(r, 0, Machine()).model[0].batch, Perturb(1, Dropout(0.5), 1.0))
+
+
+class Gold(Objective):
+    """Reads what the data say."""
+
+    paper = "none"
+
+    def forward(self, views, teacher):
+        (told,) = views["target"]
+        first, second = (encoded.projection for encoded in views["view"])
+        cosine = F.cosine_similarity(first, second)
+        return {"gold": (cosine - told.embedding[:, 0]).square().mean()}
+
+
+class Scored(Sentences):
+    def __getitem__(self, i):
+        return super().__getitem__(i) | {"score": i / 24}
+
+
+def test_numbers_of_the_data_come_in_the_order_of_the_samples():
+    views = [View(transform=Crop()), View("target", "score", by="data"), View(transform=Crop())]
+    r = headed(views, Gold(), data=Scored())
+    w = work(r, 0, Machine(tokens=30))
+    assert len(w.model) > 2
+    _, seen = backward(r.model, r.objective, r.views, w)
+    assert seen["target"][0].embedding[:, 0].tolist() == pytest.approx([i / 24 for i in samples(r, 0).tolist()])
+    whole = headed(views, Gold(), data=Scored())
+    backward(whole.model, whole.objective, whole.views, work(whole, 0, Machine()))
+    assert_close(*({n: p.grad for n, p in x.model.named_parameters()} for x in (r, whole)))
+
+
+class Reads(Objective):
+    """Keeps what the teacher gives."""
+
+    paper = "none"
+
+    def forward(self, views, teacher):
+        self.seen = teacher["view"][0]
+        return {"one": views["view"][0].projection.square().mean()}
+
+
+def test_a_teacher_is_asked_for_the_hidden_states_of_a_layer():
+    r = headed([View(transform=Crop(), by="both")], Reads(), dropout=0.4)
+    helper = copy.deepcopy(r.model).eval()
+    w = work(r, 0, Machine(tokens=25))
+    assert len(w.teacher) > 2
+    backward(r.model, r.objective, r.views, w, helper, keep=1)
+    crops = [Crop()(r.data[i]["text"], draw(r, i, 0)) for i in samples(r, 0).tolist()]
+    tokens, labels = r.objective.seen.tokens, r.objective.seen.labels
+    assert tokens.shape == (8, max(len(c.ids) for c in crops), 16)
+    assert bool((labels == -100).all())
+    for i, crop in enumerate(crops):
+        h = helper.encoder.blocks[0](helper.encoder.table(torch.as_tensor(crop.ids)))
+        torch.testing.assert_close(tokens[i, : len(h)], h)
+
+
+def test_a_teacher_may_share_the_head_and_encode_without_dropout():
+    r = headed(CROPS, InfoNCE(), dropout=0.4)
+    own, shared = (loop._teacher(r.model.train(), Teacher(0.9, head=head, dropout=False)) for head in ("own", "shared"))
+    assert shared.head is r.model.head
+    assert own.head is not r.model.head
+    assert r.model.head.weight.requires_grad
+    assert not any(p.requires_grad for p in [*shared.encoder.parameters(), *own.parameters()])
+    assert r.model.encoder.training
+    before = r.model.head.weight.clone()
+    batch = work(r, 0, Machine()).model[0].batch
+    assert torch.equal(shared(batch).embedding, shared(batch).embedding)
+    with torch.no_grad():
+        r.model.encoder.table.weight.add_(1)
+    follow(shared, r.model, 0.5)
+    torch.testing.assert_close(shared.encoder.table.weight, r.model.encoder.table.weight - 0.5)
+    assert torch.equal(r.model.head.weight, before)

@@ -1,7 +1,8 @@
 import pytest
 import torch
 
-from diptych.core import Perturb, keys, uniform
+from diptych.core import Perturb
+from diptych.draws import keys, uniform
 from diptych.views.network.dropout import Dropout
 
 
@@ -31,7 +32,7 @@ def test_two_steps_have_other_noise():
 
 def test_only_a_fraction_of_the_samples_is_touched_and_the_others_keep_every_bit():
     h = torch.randn(4000, 2, 8)
-    out = Perturb(1, Dropout(0.5), 0.3)(h, key(4000))
+    out = Perturb(1, Dropout(0.5), 0.3)(h, {"key": key(4000)})
     touched = (out != h).flatten(1).any(1)
     assert float(touched.float().mean()) == pytest.approx(0.3, abs=0.03)
     assert torch.equal(out[~touched], h[~touched])
@@ -54,3 +55,24 @@ def test_a_fraction_that_touches_nothing_or_more_than_all_is_refused(fraction):
 def test_a_rate_that_would_drop_everything_is_refused():
     with pytest.raises(ValueError, match="got 1"):
         Dropout(1.0)
+
+
+@pytest.mark.parametrize(("name", "given"), [("gradient", "halt"), ("unit", "token")])
+def test_a_word_that_is_not_known_is_refused_with_those_that_are(name, given):
+    with pytest.raises(ValueError, match=f"Perturb.{name} is one of .*; got '{given}'"):
+        Perturb(1, Dropout(0.5), **{name: given})
+
+
+def test_a_reversed_gradient_is_the_opposite_of_one_that_passes():
+    found = {}
+    for gradient in ("stop", "pass", "reverse"):
+        h = torch.randn(300, 4, 8, generator=torch.Generator().manual_seed(0)).requires_grad_()
+        out = Perturb(1, Dropout(0.5), 0.5, gradient)(h, {"key": key(300)})
+        out.square().sum().backward()
+        found[gradient] = out.detach(), h.grad
+    touched = (found["pass"][0] != h.detach()).flatten(1).any(1)
+    assert torch.equal(found["reverse"][0], found["pass"][0])
+    assert torch.equal(found["reverse"][1][touched], -found["pass"][1][touched])
+    assert torch.equal(found["reverse"][1][~touched], found["pass"][1][~touched])
+    assert not found["stop"][1][touched].any()
+    assert found["pass"][1][touched].any()

@@ -6,6 +6,7 @@ import re
 import signal
 import sys
 from collections.abc import Sequence
+from importlib import import_module
 from pathlib import Path
 
 from cyclopts import App, CycloptsError
@@ -20,9 +21,13 @@ app = App(
 )
 for name, purpose in {
     "demo": "From the docstrings on this machine to an embedding model, in minutes.",
+    "doctor": "Look at a recipe and its data before training.",
     "train": "Train an encoder by a recipe, without labels.",
     "evaluate": "Judge a model: on a corpus, by suites of tasks, or by mteb.",
+    "analyse": "Look inside models: spectrum, ranks, and what each layer is like.",
     "compare": "Put runs side by side: a table and a page.",
+    "cite": "Print BibTeX of what a run used.",
+    "choose": "Rank snapshots of runs without labels.",
     "embed": "Turn a corpus into embeddings.",
     "mine": "Find hard negatives for pairs of texts.",
     "search": "Find the documents nearest to a query.",
@@ -43,12 +48,9 @@ def main() -> None:
 def run(tokens: Sequence[str]) -> int:
     """Carries out a command line and returns its exit code."""
     try:
-        if tokens and tokens[0] == "train":
-            from diptych.cli.train import with_recipe
-
-            with_recipe(tokens[1:])
-        app(tokens, exit_on_error=False, print_error=False, result_action="return_value")
-        return 0
+        if tokens and tokens[0] in ("train", "doctor"):
+            import_module(f"diptych.cli.{tokens[0]}").with_recipe(tokens[1:])
+        return app(tokens, exit_on_error=False, print_error=False, result_action="return_value") or 0
     except CycloptsError as error:
         return _say(
             str(error),
@@ -70,6 +72,7 @@ def run(tokens: Sequence[str]) -> int:
 def _report(error: BaseException) -> int:
     from diptych.core import DataError
     from diptych.data import cache
+    from diptych.instruments.guard import CollapsedError
     from diptych.train.loop import DivergedError
     from diptych.train.processes import ProcessLostError
 
@@ -78,7 +81,7 @@ def _report(error: BaseException) -> int:
         cached = Path(str(error.filename)).is_relative_to(cache.folder()) and "DIPTYCH_CACHE" not in error.strerror
         hint = "that is in the cache; DIPTYCH_CACHE names another folder for it" if cached else ""
         return _say(f"{error.filename}: {error.strerror}", code, hint)
-    if isinstance(error, (DataError, OSError, ImportError, DivergedError, ProcessLostError)):
+    if isinstance(error, (DataError, OSError, ImportError, DivergedError, CollapsedError, ProcessLostError)):
         usage = isinstance(error, (FileNotFoundError, FileExistsError, NotADirectoryError, ConnectionError))
         return _say(str(error), 2 if usage else 1)
     if isinstance(error, ValueError):

@@ -31,7 +31,7 @@ def evaluate(
     only: list[Metric] | None = None,
     seed: int | None = None,
     suite: Suite | None = None,
-    data: Path | None = None,
+    data: str | None = None,
     mteb: Annotated[list[str] | None, Parameter(consume_multiple=True)] = None,
     beside: list[str] | None = None,
     tokenised: bool = False,
@@ -66,7 +66,8 @@ def evaluate(
     suite
         Tasks to judge on, in place of a corpus.
     data
-        The folder with the suite's files.
+        The folder with the suite's files; or a data set of the hub, owner/name (:part, @revision), or for sts
+        "hub", all nine sets. The network is asked for what is named so, and for nothing else.
     mteb
         Names of tasks of mteb, which fetches their data, in place of a corpus or a suite.
     beside
@@ -89,14 +90,12 @@ def evaluate(
     if mteb:
         other = {**of_corpus, "suite": suite, "data": data, "tokenised": tokenised}
         _refuse(other, "tasks of mteb", "a corpus or a --suite")
-        suites.evaluate_mteb(
-            suites.Call("mteb", Path(), models, precision, history=history, page=page, json=json), mteb
-        )
+        suites.evaluate_mteb(suites.Call("mteb", "", models, precision, history=history, page=page, json=json), mteb)
         return
     if suite:
         _refuse(of_corpus, f"the suite {suite}", "a corpus")
         if data is None:
-            raise ValueError(f"--suite {suite} needs --data, the folder with its files")
+            raise ValueError(f"--suite {suite} needs --data, the folder with its files, or a data set of the hub")
         suites.evaluate(suites.Call(suite, data, models, precision, tokenised, history, page, json))
         return
     _refuse(of_suite, "a corpus", "a --suite")

@@ -8,7 +8,7 @@ from typing import Any, Literal, Union, get_args, get_origin
 
 def unfit(arguments: Mapping[str, Any], function: Callable[..., Any]) -> Iterator[str]:
     """What is wrong with the kinds of a call's arguments, a sentence each."""
-    for name, hint in _hints(function).items():
+    for name, hint in hints(function).items():
         if name in arguments and not fits(arguments[name], hint):
             kind = hint.__name__ if isinstance(hint, type) else str(hint).replace("typing.", "")
             yield f"{name} = {arguments[name]!r:.60} is no {kind}"
@@ -25,7 +25,7 @@ def fits(x: Any, hint: Any) -> bool:
     return not isinstance(hint, type) or hint not in (str, bool, NoneType) or isinstance(x, hint)
 
 
-def _hints(function: Callable[..., Any]) -> dict[str, Any]:
+def hints(function: Callable[..., Any]) -> dict[str, Any]:
     """Annotations by name; of `**settings: Unpack[Settings]` those of Settings."""
     found: dict[str, Any] = {}
     for parameter in inspect.signature(function).parameters.values():

@@ -13,7 +13,7 @@ from diptych.core import Encoder, Precision
 from diptych.data.files import below, digest, ending, special
 from diptych.data.sources import FORMATS
 from diptych.encoders.folder import locate
-from diptych.evaluate import asked, mteb, suites
+from diptych.evaluate import asked, hub, mteb, suites
 from diptych.evaluate.remembered import Remembered
 from diptych.evaluate.task import Result
 from diptych.report import board, history, page
@@ -26,7 +26,7 @@ class Call:
     """What the command line asked for."""
 
     suite: str
-    data: Path
+    data: str  # a folder, or a data set of the hub
     models: Sequence[str]
     precision: Precision | None = None
     tokenised: bool = False
@@ -43,10 +43,11 @@ class Call:
 def evaluate(call: Call) -> None:
     """Judges each model, prints a table or JSON, adds to the history and writes the page."""
     _check(call)
-    tasks = suites.tasks(call.suite, call.data, **({"tokenised": True} if call.tokenised else {}))
-    told = asked.notes(tasks)
+    data = hub.given(call.suite, call.data)
+    tasks = suites.tasks(call.suite, data.folder, **({"tokenised": True} if call.tokenised else {}))
+    told = [*data.notes, *asked.notes(tasks)]
     note(*told)
-    fingerprint = _fingerprint(call.data)
+    fingerprint = _fingerprint(data.folder)
 
     def judged(model: str) -> Entry:
         encode, own, precision = _encoding(call, model)
@@ -55,9 +56,9 @@ def evaluate(call: Call) -> None:
             f"{model}: {answers.texts:,} texts embedded in {answers.embedding:.1f} s, scored in {answers.scoring:.1f} s"
         )
         note(*(f"{model}: {line}" for line in answers.notes))
-        return _entry(call, model, precision, own, call.data.resolve().name, fingerprint, answers.results)
+        return _entry(call, model, precision, own, data.name, fingerprint, answers.results)
 
-    _tell(call, judged, {"data": str(call.data), "data_fingerprint": fingerprint, "notes": told})
+    _tell(call, judged, {"data": call.data, "data_fingerprint": fingerprint, "notes": told})
 
 
 def evaluate_mteb(call: Call, names: Sequence[str]) -> None:
@@ -96,6 +97,8 @@ def _tell(call: Call, judged: Callable[[str], Entry], about: dict[str, Any]) -> 
 def _check(call: Call) -> None:
     if call.tokenised and call.suite != "sts":
         raise ValueError(f"--tokenised is for the suite sts, whose files come in two forms; got the suite {call.suite}")
+    if call.tokenised and hub.named(call.data):
+        raise ValueError(f"--tokenised is for files of both forms; sets of the hub are plain text; got {call.data}")
     for name, path, suffix in (("--history", call.history, ".jsonl"), ("--page", call.page, ".html")):
         if path and (path.is_dir() or path.suffix != suffix):
             raise ValueError(f"{name} names a file that ends in {suffix}; got {path}")
@@ -112,7 +115,9 @@ def _encoding(call: Call, model: str) -> tuple[Remembered, str, str]:
     """A model that embeds no text twice, its fingerprint and its precision."""
     encoder, own = loaded(model, call.precision), embedding.fingerprint(model)
     precision = resolve(encoder.precision, next(encoder.parameters()).device)
-    remembered = Remembered(encoder.encode, f"{own} {precision}", Counter(f"embedding with {model}"), model)
+    remembered = Remembered(
+        encoder.encode, f"{own} {precision}", Counter(f"embedding with {model}", noun="texts"), model
+    )
     return remembered, own, precision
 
 

@@ -15,13 +15,16 @@ from typing import Annotated, Any
 from cyclopts import App, Parameter
 
 from diptych import recipes, runs
+from diptych.cli import sweep
 from diptych.cli.kinds import unfit
+from diptych.cli.parallel import jobs_for, side_by_side, threads
 from diptych.cli.progress import Live, note
 from diptych.core import Machine, Recipe
 from diptych.data.docstrings import corpus_of
 from diptych.fitting import begin, fit
 from diptych.fitting import resume as resume_run
 from diptych.fitting import verify as verify_run
+from diptych.instruments.guard import Watchfulness
 from diptych.report.snippet import legible
 from diptych.report.table import table, turned
 from diptych.train import precision, processes
@@ -37,32 +40,43 @@ class Output:
     """Folder of the run (runs/RECIPE-CORPUS, if not given)."""
     seeds: str | None = None
     """Several seeds, as 0,1,2 or 0..4: a run each, in OUT/seed-0, OUT/seed-1, ..."""
+    sweep: tuple[str, ...] = ()
+    """Several values of an option, as perturb_layer=none,0..6 (none does without it): a run each, with every seed."""
+    jobs: int = 1
+    """Runs of --seeds and --sweep that go side by side, a process of one thread each; 0 is as many as there are
+    cores."""
     force: bool = False
     """Replace a run that is there already."""
+    snapshots: int = 0
+    """Save the encoder about so many times on the way, evenly spaced, to `diptych choose` among; the last at the
+    end."""
     json: bool = False
     """Print one JSON object on stdout, and nothing else there."""
+    guard: Watchfulness = "warn"
+    """What to do where embeddings collapse: warn, stop the run, or do not look (off). Other trouble is only told."""
 
 
 HERE, THIS = Output(), Machine()
 MANY = 1000  # seeds
 
 
-def _command(function: Callable[..., Recipe]) -> Callable[..., None]:
-    """A recipe as a command: its own arguments, and where and how to run it."""
+def command_of(function: Callable[..., Recipe], do: Callable[..., Any], output: Any) -> Callable[..., Any]:
+    """A recipe as a command: its own arguments, where the result goes (of the kind of `output`), and the machine.
+
+    The command calls `do` with the function, its arguments, and these two.
+    """
     own = inspect.signature(function)
 
-    def command(*args: Any, output: Output = HERE, machine: Machine = THIS, **kwargs: Any) -> None:
+    def command(*args: Any, output: Any = output, machine: Machine = THIS, **kwargs: Any) -> Any:
         call = own.bind(*args, **kwargs)
         settings = dict(call.arguments)
         settings |= settings.pop("settings", {})
-        _train(function, settings, output, machine)
+        return do(function, settings, output, machine)
 
-    flat = [Parameter(name="*")]
+    flat, beside = [Parameter(name="*")], {"output": output, "machine": THIS}
     extra = [
-        inspect.Parameter("output", inspect.Parameter.KEYWORD_ONLY, default=HERE, annotation=Annotated[Output, *flat]),
-        inspect.Parameter(
-            "machine", inspect.Parameter.KEYWORD_ONLY, default=THIS, annotation=Annotated[Machine, *flat]
-        ),
+        inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=x, annotation=Annotated[type(x), *flat])
+        for name, x in beside.items()
     ]
     parameters = [p.replace(annotation=str) if isinstance(p.annotation, str) else p for p in own.parameters.values()]
     last = [p for p in parameters if p.kind is inspect.Parameter.VAR_KEYWORD]
@@ -74,8 +88,6 @@ def _command(function: Callable[..., Recipe]) -> Callable[..., None]:
 
 
 NAMES = {recipe.__name__.replace("_", "-"): recipe for recipe in recipes.ALL}
-for name, recipe in NAMES.items():
-    app.command(_command(recipe), name=name)
 
 
 def with_recipe(tokens: Sequence[str]) -> None:
@@ -87,7 +99,7 @@ def with_recipe(tokens: Sequence[str]) -> None:
     flags = [token.partition("=")[0] for token in tokens if token.startswith("--")]
     if "--resume" in flags:
         beside = [name] if not name.startswith("-") else []
-        known = {"--resume", "--verify", "--json"}
+        known = {"--resume", "--verify", "--json", "--guard", "--jobs"}
         _alone([*beside, *flags], known, "--resume finishes a run with the settings it began with")
     elif name.endswith(".toml"):
         _alone(flags, {f"--{each.name}" for each in fields(Output)}, f"{name} is repeated with its own settings")
@@ -100,7 +112,7 @@ def with_recipe(tokens: Sequence[str]) -> None:
             nearest = f"; to finish the run {name}: --resume {name}, to repeat it: {name}/run.toml"
         raise ValueError(f"no recipe is called {name!r}; there are {', '.join(NAMES)}{nearest}")
     if name not in app:
-        app.command(_command(_imported(name)), name=name)
+        app.command(command_of(imported(name), _train, HERE), name=name)
 
 
 def _alone(given: Sequence[str], known: set[str], why: str) -> None:
@@ -109,9 +121,9 @@ def _alone(given: Sequence[str], known: set[str], why: str) -> None:
         raise ValueError(f"{why}; leave {', '.join(others)} out (other settings make a new run: --init RUN)")
 
 
-def _recorded(told: Mapping[str, Any], where: Path) -> tuple[Callable[..., Recipe], Mapping[str, Any], Machine]:
+def recorded(told: Mapping[str, Any], where: Path) -> tuple[Callable[..., Recipe], Mapping[str, Any], Machine]:
     """The recipe, its arguments and the machine of a run.toml. Raises ValueError for one that cannot be repeated."""
-    function = _imported(told["recipe"])
+    function = imported(told["recipe"])
     arguments = told.get("arguments", {})
     try:
         inspect.signature(function).bind(**arguments)
@@ -123,7 +135,7 @@ def _recorded(told: Mapping[str, Any], where: Path) -> tuple[Callable[..., Recip
     return function, arguments, machine
 
 
-def _imported(path: str) -> Callable[..., Recipe]:
+def imported(path: str) -> Callable[..., Recipe]:
     module, _, name = path.partition(":")
     sys.path.insert(0, str(Path.cwd()))
     try:
@@ -168,27 +180,32 @@ def again(
         told = runs.read_call(call)
         if output.out is None:
             raise ValueError(f"--out is needed: a folder for the new run of {call}")
-        function, arguments, machine = _recorded(told, call)
-        _train(function, arguments, output, machine)
+        function, arguments, machine = recorded(told, call)
+        _train(function, arguments, replace(output, snapshots=output.snapshots or told.get("snapshots", 0)), machine)
 
 
 def _resume(folder: Path, output: Output) -> None:
     found = runs.find([folder])
+    if _jobs(output, len(found)) > 1:
+        for run in found:
+            recorded(run.call, run.folder / "run.toml")
+        _side_by_side(folder, found, output)
+        return
     for run in found:
         if run.finished:
             note(f"{run.folder} is finished; nothing is left to do")
             continue
-        function, arguments, _ = _recorded(run.call, run.folder / "run.toml")
+        function, arguments, _ = recorded(run.call, run.folder / "run.toml")
         recipe = function(**arguments)
         with _resumable(folder):
-            resume_run(recipe, run.folder, watch=Live(run.name), say=note)
+            resume_run(recipe, run.folder, guard=output.guard, watch=Live(run.name), say=note)
     _tell(found, output.json)
 
 
 def _verify(folder: Path, output: Output) -> None:
     told = []
     for run in runs.find([folder]):
-        function, arguments, _ = _recorded(run.call, run.folder / "run.toml")
+        function, arguments, _ = recorded(run.call, run.folder / "run.toml")
         recipe = function(**arguments)
         try:
             first, last = verify_run(recipe, run.folder, watch=Live(run.name), say=note)
@@ -217,24 +234,56 @@ def _train(function: Callable[..., Recipe], settings: Mapping[str, Any], output:
     precision.device(machine.device)
     if seeds and "seed" in settings:
         raise ValueError(f"--seed {settings['seed']} and --seeds {output.seeds} say the same thing; give one of them")
-    calls: dict[Path, Mapping[str, Any]] = {out / f"seed-{n}": {**settings, "seed": n} for n in seeds}
-    if calls and (out / "run.toml").exists():
-        raise FileExistsError(f"{out} is a run, and --seeds makes a folder of runs; choose another --out")
-    calls = calls or {out: settings}
+    many = sweep.calls(function, settings, seeds, output.sweep)
+    calls = {out / name: arguments for name, arguments in many.items()}
+    if "" not in many and (out / "run.toml").exists():
+        raise FileExistsError(f"{out} is a run, and --seeds and --sweep make a folder of runs; choose another --out")
+    jobs = _jobs(output, len(calls))
     for folder in calls:
         runs.check_free(folder, output.force)
     said = _understood(function, settings)
     note(*said)
     ready = [function(**next(iter(calls.values())))]
     note(*(line for line in ready[0].notes if line not in said))
-    for folder, arguments in calls.items():  # all of them, so that --resume finishes also those that come later
-        begin(_for_seed(ready[0], arguments), folder, machine, force=output.force)
+    for number, (folder, arguments) in enumerate(calls.items()):  # all, so that --resume finishes those that come later
+        recipe = function(**arguments) if output.sweep and number else _for_seed(ready[0], arguments)
+        begin(recipe, folder, machine, force=output.force, snapshots=output.snapshots)
     made: list[runs.Run] = []
+    if jobs > 1:
+        ready.clear()
+        _side_by_side(out, [runs.Run(folder) for folder in calls], output)
+        return
     with _resumable(out):
         for folder, arguments in calls.items():
             recipe = ready.pop() if ready else function(**arguments)
-            made.append(fit(recipe, folder, machine, force=True, watch=Live(folder.name), say=note))
+            also: dict[str, Any] = {"force": True, "snapshots": output.snapshots, "guard": output.guard}
+            made.append(fit(recipe, folder, machine, **also, watch=Live(folder.name), say=note))
     _tell(made, output.json)
+
+
+def _jobs(output: Output, many: int) -> int:
+    """How many runs go side by side. Raises ValueError if that is no number, or one run has processes of its own."""
+    jobs = min(jobs_for(output.jobs), many)
+    if jobs > 1 and processes.world().size > 1:
+        raise ValueError("--jobs makes runs side by side, torchrun makes one run in several processes; choose one")
+    return jobs
+
+
+def _side_by_side(out: Path, found: Sequence[runs.Run], output: Output) -> None:
+    """Finishes runs that were begun, several at a time. Raises ChildProcessError naming those that failed."""
+    left = [run.folder for run in found if not run.finished]
+    jobs, each = max(1, _jobs(output, len(left))), threads()
+    note(f"{len(left)} runs to finish, {jobs} side by side, {each} {'thread' if each == 1 else 'threads'} each")
+    with _resumable(out):
+        failed = side_by_side(left, jobs, ["--guard", output.guard], note)
+    ended = [run for run in found if run.folder not in failed]
+    if ended:
+        _tell(ended, output.json)
+    if failed:
+        raise ChildProcessError(
+            f"{len(failed)} of {len(found)} runs failed: {', '.join(map(str, failed))}; what is said above tells why, "
+            f"and `diptych train --resume {quote(str(out))}` tries again"
+        )
 
 
 def _understood(function: Callable[..., Recipe], settings: Mapping[str, Any]) -> Sequence[str]:
@@ -292,3 +341,7 @@ def _tell(made: Sequence[runs.Run], json: bool) -> None:
         print(f"\nmodel   {run.model}\nreport  {run.report}")
     corpus = made[0].call["arguments"].get("corpus", "CORPUS")
     print(legible(f"\nsearch it:  diptych search {quote(str(made[0].folder))} {quote(str(corpus))} 'your question'"))
+
+
+for name, recipe in NAMES.items():
+    app.command(command_of(recipe, _train, HERE), name=name)

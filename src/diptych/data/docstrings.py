@@ -13,7 +13,7 @@ from pathlib import Path
 
 import numpy as np
 
-from diptych.data import cache, parsed
+from diptych.data import cache, grammar, parsed
 from diptych.data.documents import Documents, Understood, kept, read
 from diptych.data.tally import Tally, counted
 
@@ -27,9 +27,11 @@ Module = tuple[str, Path, os.stat_result]
 
 
 def corpus_of(path: str, text_column: str | None = None, label_column: str | None = None) -> Documents:
-    """The documents at a path or of a hub id, as `read` finds them; or, by the name "docstrings", these."""
+    """The documents at a path or of a hub id, as `read` finds them; or by name, "docstrings" or "topics"."""
     if path == NAME and not Path(path).exists():
         return docstrings()
+    if grammar.named(path) and not Path(path).exists():
+        return grammar.Topics.of(path).read()
     return read(path, text_column, label_column)
 
 

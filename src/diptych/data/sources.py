@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from diptych.core import DataError
-from diptych.data import cache, columns, remote, tables
+from diptych.data import cache, columns, hub, remote, tables
 from diptych.data.columns import Columns, Row
 from diptych.data.corpus import Pair
 from diptych.data.files import BinaryFileError, File, below, digest, ending, matching, opened, shown, size, special
@@ -303,7 +303,7 @@ def _described(found: Columns) -> str:
 def _hub(name: str, place: Path) -> Source:
     if not re.fullmatch(r"[\w-][\w.-]*/[\w-][\w.-]*", name) or _format(place) or place.parent.exists():
         raise FileNotFoundError(f"there is no file or folder {name}")
-    datasets = _datasets(f"{name} is no path here; as a hub id")
+    datasets = hub.library(f"{name} is no path here; as a hub id it")
     try:
         loaded = datasets.load_dataset(name)
     except Exception as error:
@@ -316,7 +316,7 @@ def _hub(name: str, place: Path) -> Source:
 
 
 def _saved(name: str, place: Path, files: list[Path]) -> Source:
-    datasets = _datasets(f"{place} is a folder of Hugging Face datasets: it")
+    datasets = hub.library(f"{place} is a folder of Hugging Face datasets: it")
     try:
         loaded = datasets.load_from_disk(str(place))
     except Exception as error:
@@ -332,11 +332,3 @@ def _splits(splits: Sequence[Any], used: Sequence[str] | None) -> Iterator[Row]:
 
 def _said(error: Exception) -> str:
     return f"{type(error).__name__}: {error}"
-
-
-def _datasets(why: str) -> Any:
-    try:
-        import datasets
-    except ImportError:
-        raise ImportError(f"{why} needs the package datasets: pip install 'diptych[hub]'") from None
-    return datasets

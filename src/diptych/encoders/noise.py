@@ -15,7 +15,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
-from diptych.core import at, kept, places
+from diptych.draws import at, kept, places
 
 
 @dataclass(frozen=True)

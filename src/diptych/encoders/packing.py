@@ -19,7 +19,7 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 
-from diptych.core import places
+from diptych.draws import places
 from diptych.encoders import noise
 
 if TYPE_CHECKING:

@@ -9,7 +9,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from diptych.core import places
+from diptych.draws import places
 
 Pooling = Literal["mean", "cls", "last", "weighted"]
 SAVED = {

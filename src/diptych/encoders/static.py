@@ -17,7 +17,8 @@ from tokenizers import Tokenizer
 from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 
-from diptych.core import Batch, Encoder, Text, at, kept
+from diptych.core import Batch, Encoder, Text
+from diptych.draws import at, kept
 from diptych.encoders import folder as layout
 from diptych.tokens.damped import Reader
 from diptych.tokens.tokenise import plain, tokenise

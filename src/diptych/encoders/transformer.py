@@ -25,7 +25,7 @@ from diptych.encoders.packing import Layout, laid_out, packable, rounded
 from diptych.encoders.pooling import SAVED, Pooling, pool, pool_row
 from diptych.encoders.quiet import quiet
 from diptych.encoders.recompute import recomputed
-from diptych.tokens.surround import surround
+from diptych.tokens.surround import enclose
 from diptych.tokens.tokenise import plain, surroundings, tokenise
 
 if TYPE_CHECKING:
@@ -113,7 +113,11 @@ class Transformer(Encoder):
 
         Raises ValueError if `max_tokens` leaves no room for a text.
         """
-        self.tokenizer = surround(self.tokenizer, before, after)
+        self.enclose([*self.before, *before], [*after, *self.after])
+
+    def enclose(self, before: Sequence[int] = (), after: Sequence[int] = ()) -> None:
+        """Puts these tokens around every text, in place of those that are there; else as `surround`."""
+        self.tokenizer = enclose(self.tokenizer, before, after)
         self.pretrained.backend_tokenizer.post_processor = self.tokenizer.post_processor
         self.before, self.after = surroundings(self.tokenizer)
         self.max_tokens, self._surrounded = self.max_tokens, True
@@ -181,6 +185,17 @@ class Transformer(Encoder):
             rates |= {f"{name}.{k}": v for k, v in held.items()}
         return rates
 
+    def drop(self, rate: float) -> None:
+        """Sets every rate of dropout of the network. Raises ValueError for a rate outside [0, 1)."""
+        if not 0 <= rate < 1:
+            raise ValueError(f"a dropout rate is in [0, 1); got {rate}")
+        for module in self.network.modules():
+            if isinstance(module, nn.Dropout):
+                module.p = rate
+            for name, held in vars(module).items():
+                if "dropout" in name and isinstance(held, float):
+                    setattr(module, name, rate)
+
     def freeze(self, train_last: int | None = None, embeddings: bool = False) -> None:
         """Trains the last `train_last` blocks only (and the norm after them); all of them for None.
 
@@ -220,35 +235,61 @@ class Transformer(Encoder):
         return [encoding.ids for encoding in self.tokenizer.encode_batch_fast(texts, add_special_tokens=False)]
 
     def size(self, sample: Text) -> int:
-        return max(1, min(len(self.before) + len(sample.ids) + len(self.after), self.max_tokens))
+        special = 0 if sample.whole else len(self.before) + len(self.after)
+        return max(1, min(special + len(sample.ids), self.max_tokens))
 
     def collate(self, samples: Sequence[Text]) -> Batch:
         """Special tokens around every text, and all of them in one row: `ids` (t), and `edges` (b+1) between them.
 
         A few padding tokens may lie behind the last edge.
 
-        For a network that cannot be packed `ids` is (b t), padded, with `mask` (b t), 1 where a token is real.
+        For a network that cannot be packed `ids` is (b t), padded, with `mask` (b t), 1 where a token is real. Of
+        texts that have them, `labels` and `positions` come in the shape of `ids`.
         """
-        rows = [self._row(sample.ids) for sample in samples]
-        if not self.padded:
-            edges = torch.tensor([0, *map(len, rows)]).cumsum(0)
-            ids = np.full(rounded(int(edges[-1])), self.pretrained.pad_token_id, np.int64)
-            ids[: edges[-1]] = np.concatenate(rows)
-            return {"ids": torch.from_numpy(ids), "edges": edges}
-        ids = np.full((len(rows), max(map(len, rows))), self.pretrained.pad_token_id, np.int64)
-        mask = np.zeros_like(ids)
-        for i, row in enumerate(rows):
-            ids[i, : len(row)], mask[i, : len(row)] = row, 1
-        return {"ids": torch.from_numpy(ids), "mask": torch.from_numpy(mask)}
+        rows = [self._row(sample, sample.ids) for sample in samples]
+        batch = {"ids": self._laid(rows, self.pretrained.pad_token_id)}
+        if any(len(sample.labels) for sample in samples):
+            batch["labels"] = self._laid([self._labels(sample) for sample in samples], -100)
+        if any(len(sample.positions) for sample in samples):
+            batch["positions"] = self._laid([self._positions(sample) for sample in samples], 0)
+        if self.padded:
+            batch["mask"] = self._laid([np.ones_like(row) for row in rows], 0)
+        else:
+            batch["edges"] = torch.tensor([0, *map(len, rows)]).cumsum(0)
+        return batch
 
-    def _row(self, ids: Int[np.ndarray, " t"]) -> Int[np.ndarray, " t"]:
-        room = self.max_tokens - len(self.before) - len(self.after)
-        kept = ids[max(0, len(ids) - room) :] if self.pretrained.truncation_side == "left" else ids[:room]
-        row = np.concatenate([self.before, kept, self.after]).astype(np.int64)
-        return row if len(row) else np.array([self.pretrained.pad_token_id], np.int64)
+    def _laid(self, rows: list[Int[np.ndarray, " t"]], padding: int) -> Int[Tensor, "..."]:
+        """Rows end to end, or one below the other where the network cannot be packed."""
+        if not self.padded:
+            ids = np.full(rounded(sum(map(len, rows))), padding, np.int64)
+            whole = np.concatenate(rows)
+            ids[: len(whole)] = whole
+            return torch.from_numpy(ids)
+        ids = np.full((len(rows), max(map(len, rows))), padding, np.int64)
+        for i, row in enumerate(rows):
+            ids[i, : len(row)] = row
+        return torch.from_numpy(ids)
+
+    def _row(self, sample: Text, values: Int[np.ndarray, " t"], special: int | None = None) -> Int[np.ndarray, " t"]:
+        """What stands at each token of a text: special tokens (or a number in their place) around what fits."""
+        before, after = ([], []) if sample.whole else (self.before, self.after)
+        room = self.max_tokens - len(before) - len(after)
+        kept = values[max(0, len(values) - room) :] if self.pretrained.truncation_side == "left" else values[:room]
+        if special is not None:
+            before, after = [special] * len(before), [special] * len(after)
+        row = np.concatenate([before, kept, after]).astype(np.int64)
+        return row if len(row) else np.array([self.pretrained.pad_token_id if special is None else special], np.int64)
+
+    def _labels(self, sample: Text) -> Int[np.ndarray, " t"]:
+        return self._row(sample, sample.labels if len(sample.labels) else np.full(len(sample.ids), -100), -100)
+
+    def _positions(self, sample: Text) -> Int[np.ndarray, " t"]:
+        """Positions as they are told, of a text that has its special tokens; else counted."""
+        count = np.arange(self.size(sample))
+        return self._row(sample, sample.positions) if sample.whole and len(sample.positions) else count
 
     def forward(self, batch: Batch) -> Float[Tensor, "b d"]:
-        pooled = self._padded(batch["ids"], batch["mask"]) if "mask" in batch else self._packed(batch)
+        pooled = self._padded(batch) if "mask" in batch else self._packed(batch)
         return F.normalize(pooled, dim=-1) if self.normalize else pooled
 
     def _packed(self, batch: Batch) -> Float[Tensor, "b d"]:
@@ -269,7 +310,7 @@ class Transformer(Encoder):
                 yield
 
         with opened(), self._recomputed(opened):
-            positions = (row.place + first_position(self.network))[None]
+            positions = (batch.get("positions", row.place) + first_position(self.network))[None]
             hidden = self.network(input_ids=ids[None], position_ids=positions).last_hidden_state[0]
         return pool_row(hidden, edges, self.pooling)
 
@@ -283,10 +324,13 @@ class Transformer(Encoder):
         behind = [family.norm(self.network), getattr(self.network, "pooler", None)]
         return lowered(self.layers[0], blocks or [*self.layers[1:], *filter(None, behind)], torch.bfloat16)
 
-    def _padded(self, ids: Int[Tensor, "b t"], mask: Int[Tensor, "b t"]) -> Float[Tensor, "b d"]:
+    def _padded(self, batch: Batch) -> Float[Tensor, "b d"]:
+        ids, mask, told = batch["ids"], batch["mask"], {}
+        if "positions" in batch:
+            told["position_ids"] = batch["positions"] + first_position(self.network)
         self._choose_attention(ids.device)
         with self._recomputed(lambda block: nullcontext()):
-            hidden = self.network(input_ids=ids, attention_mask=mask).last_hidden_state
+            hidden = self.network(input_ids=ids, attention_mask=mask, **told).last_hidden_state
         return pool(hidden, mask, self.pooling)
 
     def _choose_attention(self, device: torch.device) -> None:

@@ -10,7 +10,7 @@ class Geometry:
     """How close the first two views are, and how evenly the first is spread; on unit vectors."""
 
     def __call__(self, snapshot: Snapshot) -> Mapping[str, float]:
-        views = [encoded for role in snapshot.views.values() for encoded in role]
+        views = snapshot.views.get("view", [])
         if len(views) < 2 or len(views[0].projection) < 2:
             return {}
         first, second = (encoded.projection.float() for encoded in views[:2])

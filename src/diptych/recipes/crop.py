@@ -2,9 +2,9 @@
 
 from typing import TYPE_CHECKING, Unpack
 
-from diptych.core import Recipe, View, recipe
+from diptych.core import Recipe, recipe
 from diptych.recipes.settings import KINDS, Settings
-from diptych.recipes.text import Rule, build, window
+from diptych.recipes.text import Rule, build, contrastive, window
 
 if TYPE_CHECKING:
     from diptych.data.documents import Documents
@@ -34,5 +34,4 @@ def crop(
         in two; "paper" is the authors' rule (pieces of 100 to 250 characters between full stops,
         shorter documents left out).
     """
-    cut = window(rule, sentences)
-    return build(corpus, cut, [View(transform=cut)] * 2, settings, KINDS)
+    return build(corpus, contrastive(window(rule, sentences)), settings, KINDS)

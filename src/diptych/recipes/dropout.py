@@ -3,9 +3,9 @@
 from dataclasses import replace
 from typing import TYPE_CHECKING, Unpack
 
-from diptych.core import Recipe, View, recipe
+from diptych.core import Recipe, recipe
 from diptych.recipes.settings import KINDS, Settings
-from diptych.recipes.text import Rule, build, window
+from diptych.recipes.text import Rule, build, contrastive, window
 
 if TYPE_CHECKING:
     from diptych.data.documents import Documents
@@ -38,11 +38,15 @@ def dropout(
     rule
         How documents are cut, as in `crop`.
     """
-    cut = window(rule, sentences, same=True)
-    made = build(corpus, cut, [View(transform=cut)] * 2, settings, OWN, STATIC_DROPOUT)
+    made = build(corpus, contrastive(window(rule, sentences, same=True)), settings, OWN, STATIC_DROPOUT)
+    return noisy(made, "dropout")
+
+
+def noisy(made: Recipe, name: str) -> Recipe:
+    """A recipe whose views are told apart by dropout alone. Raises ValueError if its encoder has none."""
     if not made.model.encoder.noisy:
         raise ValueError(
-            "the two views of `dropout` are identical: this encoder has no dropout, so there is nothing "
+            f"the two views of `{name}` are identical: this encoder has no dropout, so there is nothing "
             "to learn from; crop the text instead (`diptych train crop`), or set a dropout in its config.json"
         )
     return made

@@ -1,10 +1,11 @@
 """Premise, what follows from it, what contradicts it: views given by data (arXiv:2104.08821, arXiv:2408.00690)."""
 
-from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Unpack
 
 from diptych.core import Recipe, View, recipe
+from diptych.recipes.also import also
+from diptych.recipes.rows import EVERY, Judged, of_rows
 from diptych.recipes.settings import (
     KINDS,
     Defaults,
@@ -19,9 +20,7 @@ from diptych.recipes.start import encoder_of
 
 if TYPE_CHECKING:
     from diptych.data.triplets import Triplets
-    from diptych.evaluate.task import Task
 
-EVERY = 200  # steps between judging along the way
 WARM = 100  # steps; a tenth of a run that is shorter than ten times as long
 PAPER = {"schedule": "cosine", "warmup_steps": WARM, "weight_decay": 1e-4}
 OWN = {
@@ -31,7 +30,6 @@ OWN = {
         lr=5e-5, batch=60, epochs=1, least=1, optimiser=PAPER, adapter={"lora": 8, "lora_init": "gaussian"}
     ),
 }
-ELSEWHERE = ("text_column", "label_column", "train_only")  # options of recipes for documents
 
 
 @recipe
@@ -76,20 +74,13 @@ def nli(
     """
     from diptych.core import Model
     from diptych.data import triplets
-    from diptych.instruments.asking import Asking
     from diptych.objectives.infonce import InfoNCE
     from diptych.tokens.damped import undamped
 
     given = options(settings)
-    for option in ELSEWHERE:
-        if option in given:
-            raise ValueError(
-                f"--{option.replace('_', '-')} is for recipes of documents; --columns names those of texts"
-            )
-    if every != EVERY and not evaluate:
-        raise ValueError(f"--every {every} is about judging along the way; say on what: --evaluate FOLDER")
+    of_rows(given)
+    judged = Judged.of(evaluate, every)
     check_name(Path(corpus))
-    tasks = _tasks(evaluate) if evaluate else []
     named = [name.strip() for name in columns.split(",")] if columns else []
     rows = triplets.read(corpus, named, hard_negatives)
     _check_negatives(rows, negatives, hard_weight)
@@ -98,7 +89,7 @@ def nli(
     batch = batch_of(given, kind, len(rows), "rows to learn from", notes)
     steps = steps_of(given, kind, len(rows), batch)
     notes += _of_repeated(rows, batch)
-    return Recipe(
+    made = Recipe(
         model=Model(encoder),
         views=_views(rows),
         objective=InfoNCE(given.get("temperature", kind.temperature), negatives=negatives, hard_weight=hard_weight),
@@ -107,10 +98,11 @@ def nli(
         batch=batch,
         steps=steps,
         seed=given.get("seed", 0),
-        tasks=tasks,
-        instruments=[Asking(_ask(tasks), every)] if tasks else [],
-        notes=[*notes, *_of_tasks(tasks)],
+        tasks=judged.tasks,
+        instruments=judged.instruments,
+        notes=[*notes, *judged.notes],
     )
+    return also(made, given)
 
 
 def _views(rows: "Triplets") -> list[View]:
@@ -153,22 +145,3 @@ def _short(given: dict[str, Any], kind: Defaults, steps: int, notes: list[str]) 
     short = steps // 10
     notes.append(f"warm-up {usual} -> {short} steps: the run takes {steps:,}")
     return {**given, "warmup_steps": short}
-
-
-def _tasks(folder: str) -> "list[Task]":
-    from diptych.evaluate import suites
-
-    return suites.tasks("sts", folder)
-
-
-def _of_tasks(tasks: "Sequence[Task]") -> list[str]:
-    from diptych.evaluate import asked
-
-    return asked.notes(tasks)
-
-
-def _ask(tasks: "Sequence[Task]") -> Any:
-    """From a way to embed texts to the scores of tasks."""
-    from diptych.evaluate import along
-
-    return lambda encode: along.scores(tasks, encode)

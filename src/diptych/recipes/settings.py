@@ -77,6 +77,34 @@ class Settings(TypedDict, total=False):
     """Column that holds a label, for evaluation only (found, if not given)."""
     train_only: bool
     """Learn nothing from the tenth that k-NN tests on, not even without its labels."""
+    dropout: float
+    """Rate of every dropout of the encoder, in place of its own."""
+    perturb_layer: int | None
+    """Perturb the output of this layer (0 the input embedding, 1... after a block), as Deep Augmentation does."""
+    perturb_noise: Literal["dropout", "pca"]
+    """How: dropout of single numbers, or removal of a principal direction of the batch."""
+    perturb_rate: float
+    """Rate of that dropout (0.5)."""
+    perturb_component: int
+    """Principal directions to remove: the first 1, 2, ..., or with -1 the last of six, as the authors do (1)."""
+    perturb_gradient: Literal["stop", "pass", "reverse"]
+    """What layers at and below learn from what was perturbed: nothing (stop), as always, or the opposite."""
+    perturb_fraction: float
+    """Part of the rows that is perturbed (0.5)."""
+    perturb_unit: Literal["row", "pair", "batch"]
+    """What is perturbed or not as one: a view of a document, all views of it, a whole batch."""
+    perturb_views: Literal["all", "first"]
+    """Whether every view is perturbed, or the first alone."""
+    rank_reduction: float | None
+    """Add the entropy of the batch's spectrum, times this, to the loss (above 0 lowers the rank; 0.001 is usual)."""
+    rank_reduction_phase: Literal["all", "1", "2"]
+    """Do so while the rank rises (1), after its peak (2), or always (all)."""
+    rank_reduction_matrix: Literal["embedding", "projection"]
+    """What the rank is of: what ships, or what the objective compares (embedding)."""
+    mlm_weight: float | None
+    """Add masked language modelling, times this, to the loss (0.1 is usual)."""
+    mlm_rate: float
+    """Part of the tokens that is masked for it (0.15)."""
     seed: int
     """Decides the initial weights, the order and the views."""
 

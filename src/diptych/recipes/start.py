@@ -78,7 +78,10 @@ def _set_static(encoder: "Static", given: Mapping[str, Any], dropout: float) -> 
     _only(others, given, "is for transformers; static is one mean of one table")
     if given.get("embeddings") == "frozen":
         raise ValueError("a static encoder is its embeddings: with --embeddings frozen nothing would learn")
-    encoder.embedding.dropout = dropout
+    rate = given.get("dropout", dropout)
+    if not 0 <= rate < 1:
+        raise ValueError(f"a dropout rate is in [0, 1); got {rate}")
+    encoder.embedding.dropout = rate
 
 
 def _set_transformer(encoder: "Transformer", given: Mapping[str, Any], kind: Defaults) -> None:
@@ -86,6 +89,8 @@ def _set_transformer(encoder: "Transformer", given: Mapping[str, Any], kind: Def
 
     encoder.pooling = given.get("pooling", encoder.pooling)
     encoder.max_tokens = given.get("max_tokens", encoder.max_tokens)
+    if "dropout" in given:
+        encoder.drop(given["dropout"])
     _adapt(encoder, given if lora.held(encoder.network) else _with_adapter(given, kind))
     encoder.freeze(given.get("train_last"), given.get("embeddings", "trained") == "frozen")
 

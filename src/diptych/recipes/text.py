@@ -1,16 +1,20 @@
 """What the recipes for text share: a corpus, an encoder, and the settings that go with it."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 from diptych.recipes.settings import Defaults, Settings, batch_of, check_name, optimiser_of, options, steps_of
 from diptych.recipes.start import encoder_of
 
 if TYPE_CHECKING:
-    from diptych.core import Recipe, View
+    from diptych.core import Draw, Model, Objective, Recipe, Teacher, Text, View
     from diptych.data.documents import Documents
+    from diptych.data.sentences import Segmentation
     from diptych.data.store import TokenStore
+    from diptych.encoders.static import Static
+    from diptych.encoders.transformer import Transformer
     from diptych.views.input.text.crop import Crop, Halves, PaperCrop
 
 Rule = Literal["sentences", "halves", "paper"]
@@ -25,57 +29,90 @@ def window(rule: Rule, sentences: int, same: bool = False) -> "Crop | Halves | P
     return Crop(sentences, same=same) if rule == "sentences" else PaperCrop(sentences, same=same)
 
 
+class Window(Protocol):
+    """A part of a text, and which texts have one."""
+
+    def __call__(self, text: "Text", draw: "Draw", /) -> "Text": ...
+    def fits(self, text: "Text") -> bool: ...
+    def by_words(self, text: "Text") -> bool: ...
+
+
+@dataclass(frozen=True)
+class Method:
+    """What a recipe makes of a corpus and an encoder: its views, and what they are trained for.
+
+    `objective` is given the temperature; `model` puts heads on an encoder.
+    """
+
+    window: Window
+    views: "Callable[[Static | Transformer], Sequence[View]]"
+    objective: "Callable[[Static | Transformer, float], Objective]"
+    model: "Callable[[Static | Transformer], Model]"
+    teacher: "Teacher | None" = None
+
+
+def contrastive(window: Window) -> Method:
+    """Two windows of a text and InfoNCE."""
+    from diptych.core import Model, View
+    from diptych.objectives.infonce import InfoNCE
+
+    return Method(window, lambda encoder: [View(transform=window)] * 2, lambda encoder, t: InfoNCE(t), Model)
+
+
 def build(
     corpus: "str | Documents",
-    crop: "Crop | Halves | PaperCrop",
-    views: "Sequence[View]",
+    method: Method,
     settings: Settings,
     kinds: Mapping[str, Defaults],
     dropout: float = 0.0,
 ) -> "Recipe":
-    """A recipe of two views of a text and InfoNCE.
+    """A recipe for texts of a corpus.
 
     `dropout` is the rate of a `static` encoder; others bring their own. Raises ValueError if the
-    corpus has fewer than two different documents that can be cropped, or settings contradict.
+    corpus has fewer than two different documents that have a window, or settings contradict.
     """
-    from diptych.core import Model, Recipe
+    from diptych.core import Recipe
     from diptych.data import store
-    from diptych.data.docstrings import corpus_of
-    from diptych.data.documents import Documents
     from diptych.evaluate.split import train_only
-    from diptych.objectives.infonce import InfoNCE
+    from diptych.recipes.also import also
     from diptych.tokens.damped import undamped
     from diptych.views.input.text.crop import PaperCrop
 
     given = options(settings)
-    if isinstance(corpus, Documents):
-        documents = corpus
-    else:
-        check_name(Path(str(corpus)))
-        documents = corpus_of(str(corpus), given.get("text_column"), given.get("label_column"))
+    documents = _read(corpus, given)
     seen = documents.select(train_only(len(documents), documents.labels)) if given.get("train_only") else documents
     kind, encoder = encoder_of(seen, given, kinds, dropout)
-    stored = store.build(
-        seen, undamped(encoder.tokenizer), "full stops" if isinstance(crop, PaperCrop) else "sentences"
-    )
-    data, notes = _croppable(stored, crop)
+    cut: Segmentation = "full stops" if isinstance(method.window, PaperCrop) else "sentences"
+    data, notes = _croppable(store.build(seen, undamped(encoder.tokenizer), cut), method.window)
     batch = batch_of(given, kind, len(data), "documents to crop", notes)
     steps = steps_of(given, kind, len(data), batch)
-    return Recipe(
-        model=Model(encoder),
-        views=views,
-        objective=InfoNCE(given.get("temperature", kind.temperature)),
+    made = Recipe(
+        model=method.model(encoder),
+        views=method.views(encoder),
+        objective=method.objective(encoder, given.get("temperature", kind.temperature)),
         data=data,
         optimiser=optimiser_of(given, kind, steps),
         batch=batch,
         steps=steps,
         seed=given.get("seed", 0),
+        teacher=method.teacher,
         documents=documents,
         notes=[*documents.notes, *notes],
     )
+    return also(made, given)
 
 
-def _croppable(data: "TokenStore", crop: "Crop | Halves | PaperCrop") -> "tuple[TokenStore, list[str]]":
+def _read(corpus: "str | Documents", given: Mapping[str, Any]) -> "Documents":
+    from diptych.data.docstrings import corpus_of
+    from diptych.data.documents import Documents
+
+    if isinstance(corpus, Documents):
+        return corpus
+    check_name(Path(str(corpus)))
+    return corpus_of(str(corpus), given.get("text_column"), given.get("label_column"))
+
+
+def _croppable(data: "TokenStore", crop: Window) -> "tuple[TokenStore, list[str]]":
     """The documents that have two different windows, and what became of the others."""
     import numpy as np
 

@@ -47,9 +47,11 @@ class Card:
     seed: int = 0
     versions: Mapping[str, str] = field(default_factory=dict)
     commit: str = ""
-    fingerprint: str = ""
+    fingerprint: str = ""  # of what it learned from: of texts also their tokens
     model: str = "model"  # what to give to SentenceTransformer
     notes: Sequence[str] = ()
+    settings: Mapping[str, Any] = field(default_factory=dict)  # what defaults came to, of all that is learned by
+    documents: str = ""  # fingerprint of the documents themselves, whatever their tokens are
 
     @property
     def method(self) -> str:
@@ -75,8 +77,12 @@ class Evidence:
 
 @dataclass(frozen=True)
 class Comparison:
-    """Runs side by side. `baseline` names one of the groups that `spread.grouped` makes of them."""
+    """Runs side by side. `baseline` names one of the groups that `groups.grouping` makes of them, or a part of it.
+
+    `notes` are sentences for a person: what was left out, what cannot be compared.
+    """
 
     name: str
     cards: Sequence[Card]
     baseline: str | None = None
+    notes: Sequence[str] = ()

@@ -20,6 +20,11 @@ def score(x: float | None, signed: bool = False) -> str:
     return f"{sign}{abs(x):.3f}"
 
 
+def p_value(p: float) -> str:
+    """Two digits that count: 0.062, 0.31; below 0.001, "< 0.001"."""
+    return "< 0.001" if p < 0.001 else f"{p:.3f}" if p < 0.1 else f"{p:.2f}"
+
+
 def with_error(x: float | None, error: float | None) -> str:
     return f"{score(x)} ± {score(error)}" if known(x) and known(error) else score(x)
 

@@ -9,24 +9,23 @@ import hashlib
 import json
 import re
 import shlex
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from statistics import fmean
 from typing import TYPE_CHECKING, Any
 
 from markupsafe import Markup, escape
 
 from diptych.report import board, digits
-from diptych.report.atlas import COLOURS, SIZE, Atlas, atlas, sample
-from diptych.report.card import Card, Comparison, Cost, Evidence
+from diptych.report.atlas import SIZE, Atlas, atlas, sample
+from diptych.report.card import Card, Cost, Evidence
 from diptych.report.examples import examples
 from diptych.report.history import Entry
+from diptych.report.inside import inside
 from diptych.report.metrics import metric, present, row_name, value
 from diptych.report.plots import Bar, Plot, bars, curves, plot
 from diptych.report.snippet import snippet
-from diptych.report.spread import Difference, Spread, difference, grouped, spread
 from diptych.report.table import best_rows
-from diptych.report.verdict import headline_metric, listed, sentence, verdicts
+from diptych.report.verdict import headline_metric, sentence, verdicts
 from diptych.runs import whole
 
 if TYPE_CHECKING:
@@ -51,7 +50,7 @@ def page(card: Card, evidence: Evidence | None = None, seed: int = 0) -> str:
     headline = headline_metric(card)
     shown = sample(evidence, seed=seed) if evidence else None
     found = atlas(shown, seed) if shown else None
-    return _render(
+    return render(
         "run.html",
         title=card.name,
         kind=f"{card.method} run" if card.method else "run",
@@ -65,6 +64,7 @@ def page(card: Card, evidence: Evidence | None = None, seed: int = 0) -> str:
         bars={name: _bars(card, name) for name in names},
         best={name: best_rows(card.scores, name) for name in names},
         plots=_plots([("", 0, card)]),
+        inside=inside(card),
         steps=max((line.get("step", 0) for line in card.history), default=0),
         examples=examples(shown, seed=seed) if shown else [],
         labelled=bool(shown and shown.labels),
@@ -76,48 +76,13 @@ def page(card: Card, evidence: Evidence | None = None, seed: int = 0) -> str:
     )
 
 
-def comparison(compared: Comparison) -> str:
-    """Runs side by side as an HTML page. Raises ValueError if there are none, or no such baseline."""
-    groups = grouped(compared.cards)
-    if not groups:
-        raise ValueError("a comparison needs at least one run")
-    baseline = compared.baseline or next(iter(groups))
-    if baseline not in groups:
-        raise ValueError(f"no group of runs is called {baseline!r}; there are {', '.join(groups)}")
-    names = present([card.scores for card in compared.cards])
-    means: dict[str, dict[str, Spread | None]] = {
-        group: {name: spread(cards, "model", name) for name in names} for group, cards in groups.items()
-    }
-    table = {group: {m: s.mean if s else None for m, s in row.items()} for group, row in means.items()}
-    told = [(group, i % COLOURS + 1, card) for i, group in enumerate(groups) for card in groups[group]]
-    return _render(
-        "compare.html",
-        title=compared.name,
-        kind="comparison",
-        groups=groups,
-        baseline=baseline,
-        metrics=names,
-        means=means,
-        references=_references(compared.cards, names),
-        best={name: best_rows(table, name) for name in names},
-        strips={name: _strip(means, name) for name in names},
-        differences=_differences(groups, baseline, names),
-        plots=_plots(told),
-        corpora=len({card.fingerprint for card in compared.cards}),
-        seeds=max(len({card.seed for card in cards}) for cards in groups.values()),
-        sentence=_compared(groups, table, names),
-        cost_names=("training", "tokens seen", "parameters"),
-        costs=_group_costs(groups),
-    )
-
-
 def suites(entries: Sequence[Entry]) -> str:
     """A history of suites as an HTML page: a table for each suite and data. Raises ValueError if it is empty."""
     if not entries:
         raise ValueError("a page of suites needs at least one entry of a history")
     found = board.boards(entries)
     models = len({entry.fingerprint for entry in entries})
-    return _render(
+    return render(
         "suites.html",
         title=", ".join(dict.fromkeys(each.suite for each in found)),
         kind="suites",
@@ -242,81 +207,11 @@ def _names(found: Atlas, letter: float = 12.5, height: float = 30) -> list[tuple
     return told
 
 
-# ---------------------------------------------------------------- parts of a comparison
-
-
-def _references(cards: Sequence[Card], names: Sequence[str]) -> dict[str, dict[str, Spread | None]]:
-    """Rows other than the runs' own, over all runs: what they are compared with."""
-    rows = dict.fromkeys(row for card in cards for row, told in card.scores.items() if row != "model" and told)
-    return {row: {name: spread(cards, row, name) for name in names} for row in rows}
-
-
-def _strip(means: Mapping[str, Mapping[str, Spread | None]], name: str) -> list[dict[str, Any]]:
-    """Seeds as dots and their mean as a line, on the range that all of them span."""
-    found = {group: told for group, row in means.items() if (told := row[name])}
-    each = [x for told in found.values() for x in told.each]
-    low, high = min(each, default=0), max(each, default=0)
-    margin = (high - low) * 0.06 or abs(high) * 0.1 or 1
-    low, high = low - margin, high + margin
-
-    def place(x: float) -> float:
-        return 100 * (x - low) / (high - low)
-
-    return [
-        {"group": group, "mean": told.mean, "at": place(told.mean), "each": [place(x) for x in told.each]}
-        for group, told in found.items()
-    ]
-
-
-def _differences(
-    groups: Mapping[str, Sequence[Card]], baseline: str, names: Sequence[str]
-) -> dict[str, dict[str, Difference | None]]:
-    others = {group: cards for group, cards in groups.items() if group != baseline}
-    return {
-        group: {name: difference(cards, groups[baseline], name) for name in names} for group, cards in others.items()
-    }
-
-
-def _compared(
-    groups: Mapping[str, Sequence[Card]], table: Mapping[str, Mapping[str, float | None]], names: Sequence[str]
-) -> str:
-    """The groups by the first metric for which more is better, and whether the first beats the second."""
-    name = next((m for m in names if metric(m).higher), None)
-    found = {group: x for group, row in table.items() if name and digits.known(x := row[name])}
-    if name is None or not found:
-        return "No scores: these runs were not judged."
-    ranked = sorted(found, key=lambda group: -found[group])
-    told = f"{metric(name).name}: {listed([f'{group} ({digits.score(found[group])})' for group in ranked])}."
-    first = difference(groups[ranked[0]], groups[ranked[1]], name) if len(ranked) > 1 else None
-    if first is None or first.low is None or first.high is None:
-        return told
-    sure = "leads" if first.low > 0 else "does not clearly lead"
-    interval = f"{digits.score(first.low, True)} to {digits.score(first.high, True)}"
-    return f"{told} The first {sure} the second over {len(first.each)} paired seeds (95 % interval {interval})."
-
-
-def _group_costs(groups: Mapping[str, Sequence[Card]]) -> dict[str, tuple[str, str, str]]:
-    """Mean seconds, tokens and parameters of each group; empty if nothing is known of any."""
-
-    def mean(cards: Sequence[Card], name: str) -> float | None:
-        known = [x for card in cards if digits.known(x := getattr(card.cost, name))]
-        return fmean(known) if known else None
-
-    told = {
-        group: (
-            digits.duration(mean(cards, "seconds")),
-            digits.count(mean(cards, "tokens")),
-            digits.count(mean(cards, "parameters")),
-        )
-        for group, cards in groups.items()
-    }
-    return told if any(set(row) != {digits.NONE} for row in told.values()) else {}
-
-
 # ---------------------------------------------------------------- from words to a page
 
 
-def _render(template: str, **words: Any) -> str:
+def render(template: str, **words: Any) -> str:
+    """A template of this room, filled in; every string is escaped."""
     script = (TEMPLATES / "map.js").read_text(encoding="utf-8")
     digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
     return _environment().get_template(template).render(script=Markup(script), script_hash=f"sha256-{digest}", **words)
@@ -336,6 +231,7 @@ def _environment() -> "jinja2.Environment":
     filters: dict[str, Callable[..., Any]] = {
         "score": digits.score,
         "signed": functools.partial(digits.score, signed=True),
+        "p_value": digits.p_value,
         "short": lambda x: f"{x:.2f}".replace("-", "−"),
         "count": digits.count,
         "row": row_name,

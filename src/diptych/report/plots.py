@@ -1,8 +1,8 @@
 """From numbers to places on paper: curves and bars, in per cent of a plot's width and height."""
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 
 from diptych.report.digits import known
 
@@ -28,6 +28,12 @@ class Plot:
     lines: Sequence[Line]
     across: Sequence[tuple[float, str]]
     up: Sequence[tuple[float, str]]
+    boundary: float | None = None  # per cent from the left; what lies before it is shaded
+
+
+def divided(made: Plot, step: float | None, last: float) -> Plot:
+    """A plot whose steps end at `last`, with a boundary at `step`."""
+    return made if step is None else replace(made, boundary=100 * step / last)
 
 
 def curves(history: Iterable[Mapping[str, float]], name: str) -> Points:
@@ -35,8 +41,13 @@ def curves(history: Iterable[Mapping[str, float]], name: str) -> Points:
     return [(line["step"], line[name]) for line in history if known(line.get("step")) and known(line.get(name))]
 
 
-def plot(title: str, series: Sequence[tuple[str, int, Points]]) -> Plot | None:
-    """Lines of (name, colour, points) on shared axes; None if no line has two points."""
+def plot(
+    title: str, series: Sequence[tuple[str, int, Points]], told: Callable[[float], str] | None = None
+) -> Plot | None:
+    """Lines of (name, colour, points) on shared axes; None if no line has two points.
+
+    `told` writes a number of the axis that goes up; without it, digits are as many as its steps need.
+    """
     series = [(name, colour, points) for name, colour, points in series if len(points) > 1]
     if not series:
         return None
@@ -54,13 +65,13 @@ def plot(title: str, series: Sequence[tuple[str, int, Points]]) -> Plot | None:
         Line(name, colour, _path([place(*point) for point in points]), place(*points[-1]), points[-1][1])
         for name, colour, points in series
     ]
-    across = [x for x in ticks(left, right, 3) if left <= x <= right]
+    across = [x for x in ticks(left, right, 3) if left <= x <= right and math.isclose(x, round(x))]
     digits = max((len(f"{round(y, 6):g}".partition(".")[2]) for y in up), default=0)
     return Plot(
         title,
         lines,
         [(place(x, 0)[0], f"{x:,.0f}") for x in across],
-        [(place(0, y)[1], f"{y:.{digits}f}".replace("-", "−")) for y in up],
+        [(place(0, y)[1], told(y) if told else f"{y:.{digits}f}".replace("-", "−")) for y in up],
     )
 
 

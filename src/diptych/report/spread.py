@@ -1,15 +1,15 @@
-"""Runs over seeds: which belong together, how much they vary, and how they differ."""
+"""Runs over seeds: how much they vary, and how they differ."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from statistics import fmean, stdev
-from typing import Any
 
+from diptych.measure import paired, unpaired
 from diptych.report.card import Card
-from diptych.report.digits import plain
+from diptych.report.groups import data
 from diptych.report.metrics import value
 
-NOT_SETTINGS = {"seed", "seeds", "out"}
+ENOUGH = 3  # runs of a group, for an interval and a test
 
 
 @dataclass(frozen=True)
@@ -23,37 +23,26 @@ class Spread:
 
 @dataclass(frozen=True)
 class Difference:
-    """Paired differences, seed by seed; mean and 95 % t interval from three pairs on."""
+    """Of two groups in one metric: over `n` runs and `m` of the baseline, equal if they are paired.
 
-    each: Mapping[int, float]
-    mean: float | None = None
+    `each` are the differences by seed, None if the groups are not paired. `low` and `high` are the ends of the 95 %
+    interval, of Student's t if they are and of Welch's if not; `resampled` is that of the bootstrap over pairs; `test`
+    is a permutation test. There are none of these below ENOUGH runs.
+    """
+
+    mean: float
+    n: int
+    m: int
+    each: Mapping[int, float] | None = None
     low: float | None = None
     high: float | None = None
+    resampled: paired.Interval | None = None
+    test: paired.Permutation | None = None
 
-
-def grouped(cards: Sequence[Card]) -> dict[str, list[Card]]:
-    """Cards by what differs in their calls, seeds aside, in the order they come.
-
-    Calls that are all equal make one group, named by the recipe.
-    """
-    calls = [{"recipe": card.method, **_settings(card)} for card in cards]
-    names = list(dict.fromkeys(name for call in calls for name in call))
-    differing = [name for name in names if len({repr(call.get(name)) for call in calls}) > 1]
-    groups: dict[str, list[Card]] = {}
-    for card, call in zip(cards, calls, strict=True):
-        told = [_told(name, call[name]) for name in differing if call.get(name) is not None]
-        groups.setdefault(" · ".join(told) or card.method or card.name, []).append(card)
-    return groups
-
-
-def _settings(card: Card) -> dict[str, Any]:
-    return {name: x for name, x in card.arguments.items() if name not in NOT_SETTINGS}
-
-
-def _told(name: str, x: Any) -> str:
-    if name in ("recipe", "encoder", "corpus", "init"):
-        return str(x).rstrip("/").rpartition("/")[2]
-    return f"{name} {plain(x)}"
+    @property
+    def sure(self) -> bool:
+        """Whether the interval leaves out zero."""
+        return self.low is not None and self.high is not None and (self.low > 0 or self.high < 0)
 
 
 def spread(cards: Sequence[Card], row: str, metric: str) -> Spread | None:
@@ -63,27 +52,45 @@ def spread(cards: Sequence[Card], row: str, metric: str) -> Spread | None:
 
 
 def difference(cards: Sequence[Card], baseline: Sequence[Card], metric: str) -> Difference | None:
-    """The model row of `cards` less that of `baseline`, between runs of equal seed on equal data.
+    """The model row of `cards` less that of `baseline`: by seed, over the seeds that both have on equal data.
 
-    None where there is no such pair.
+    Where they share fewer than ENOUGH, and not all, the difference of means, unpaired. None where a group has no
+    number.
     """
     ours, theirs = _by_seed(cards, metric), _by_seed(baseline, metric)
-    pairs = {key: fmean(ours[key]) - fmean(theirs[key]) for key in sorted(ours.keys() & theirs.keys())}
-    if not pairs:
+    if not ours or not theirs:
         return None
-    each, values = {seed: x for (_, seed), x in pairs.items()}, list(pairs.values())
-    if len(values) < 3:
-        return Difference(each)
-    from scipy.stats import t
+    shared = ours.keys() & theirs.keys()
+    if ours.keys() == theirs.keys() or len(shared) >= ENOUGH:
+        return _paired({seed: fmean(ours[of, seed]) - fmean(theirs[of, seed]) for of, seed in sorted(shared)})
+    return _unpaired(*([x for many in each.values() for x in many] for each in (ours, theirs)))
 
-    mean = fmean(values)
-    margin = float(t.ppf(0.975, len(values) - 1)) * stdev(values) / len(values) ** 0.5
-    return Difference(each, mean, mean - margin, mean + margin)
+
+def _paired(each: Mapping[int, float]) -> Difference:
+    import numpy as np
+
+    values = np.array([*each.values()])
+    if len(values) < ENOUGH:
+        return Difference(float(values.mean()), len(values), len(values), each)
+    interval, resampled = paired.repeated(values), paired.bootstrap(values)
+    return Difference(
+        float(values.mean()), len(values), len(values), each, *interval, resampled, paired.sign_flip(values)
+    )
+
+
+def _unpaired(ours: Sequence[float], theirs: Sequence[float]) -> Difference:
+    import numpy as np
+
+    x, y = np.array(ours), np.array(theirs)
+    mean = float(x.mean() - y.mean())
+    if min(len(x), len(y)) < ENOUGH:
+        return Difference(mean, len(x), len(y))
+    return Difference(mean, len(x), len(y), None, *unpaired.welch(x, y), None, unpaired.shuffled(x, y))
 
 
 def _by_seed(cards: Sequence[Card], metric: str) -> dict[tuple[str, int], list[float]]:
     found: dict[tuple[str, int], list[float]] = {}
     for card in cards:
         if (x := value(card.scores, "model", metric)) is not None:
-            found.setdefault((card.fingerprint, card.seed), []).append(x)
+            found.setdefault((data(card), card.seed), []).append(x)
     return found

@@ -1,5 +1,7 @@
 """A table for a terminal: rows and metrics, legible without colour."""
 
+from collections.abc import Sequence
+
 from diptych.report.card import Table
 from diptych.report.digits import score, with_error
 from diptych.report.metrics import metric, present, row_name, value
@@ -23,9 +25,7 @@ def table(scores: Table, errors: Table | None = None) -> str:
         marks = (BEST if row in best[n] else " " for n in names)
         lines.append([row_name(row), *(f"{cell} {mark}" for cell, mark in zip(cells, marks, strict=True))])
     lines[0][1:] = [f"{title}  " for title in lines[0][1:]]
-    widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
-    told = ["  ".join([first.ljust(widths[0]), *map(str.rjust, rest, widths[1:])]).rstrip() for first, *rest in lines]
-    return legible("\n".join([*told, "", _legend(names)]))
+    return legible("\n".join([*aligned(lines), "", legend(names)]))
 
 
 def turned(scores: Table) -> str:
@@ -39,9 +39,13 @@ def turned(scores: Table) -> str:
         own, start = value(scores, "model", name), value(scores, "untrained", name)
         gain = [score(own - start if own is not None and start is not None else None, signed=True)] if gains else []
         lines.append([metric(name).name, *(score(value(scores, row, name)) for row in scores), *gain])
+    return legible("\n".join(aligned(lines)))
+
+
+def aligned(lines: Sequence[Sequence[str]]) -> list[str]:
+    """Cells in columns: the first to the left, the others to the right."""
     widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
-    told = ["  ".join([first.ljust(widths[0]), *map(str.rjust, rest, widths[1:])]).rstrip() for first, *rest in lines]
-    return legible("\n".join(told))
+    return ["  ".join([first.ljust(widths[0]), *map(str.rjust, rest, widths[1:])]).rstrip() for first, *rest in lines]
 
 
 def best_rows(scores: Table, name: str) -> set[str]:
@@ -53,6 +57,7 @@ def best_rows(scores: Table, name: str) -> set[str]:
     return {row for row, x in numbers.items() if x == best}
 
 
-def _legend(names: list[str]) -> str:
+def legend(names: Sequence[str]) -> str:
+    """What the mark says."""
     lower = [metric(name).name for name in names if not metric(name).higher]
     return f"{BEST} best" + (f"; lower is better for {' and '.join(lower).lower()}" if lower else "")

@@ -1,8 +1,10 @@
 """What a run folder says, as the words of a page."""
 
 import json
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -19,6 +21,7 @@ def card(run: Run, name: str | None = None) -> Card:
         recipe=told["recipe"],
         source=told.get("source", ""),
         arguments=told.get("arguments", {}),
+        settings=_settings(told),
         views=told.get("views", []),
         objective=told.get("objective", ""),
         paper=told.get("paper", ""),
@@ -39,9 +42,17 @@ def card(run: Run, name: str | None = None) -> Card:
         versions=told.get("versions", {}),
         commit=told.get("commit", ""),
         fingerprint=told.get("fingerprint", ""),
+        documents=told.get("documents_fingerprint", ""),
         model=str(run.model),
         notes=[*told.get("notes", []), *scores.get("notes", [])],
     )
+
+
+def _settings(told: Mapping[str, Any]) -> dict[str, Any]:
+    """What defaults came to, as far as a run.toml says."""
+    found = told.get("settings")
+    known = {name: told[name] for name in ("batch", "steps") if name in told}
+    return {**found, **known} if isinstance(found, dict) else known
 
 
 def public(shown: Card) -> Card:

@@ -6,16 +6,12 @@ from collections.abc import Sequence
 from tokenizers import Tokenizer
 from tokenizers.processors import TemplateProcessing
 
-from diptych.tokens.tokenise import surroundings
+STOP = {"type": "Replace", "pattern": {"Regex": r"\s*\.\s*\z"}, "content": ""}
 
 
-def surround(tokenizer: Tokenizer, before: Sequence[int] = (), after: Sequence[int] = ()) -> Tokenizer:
-    """A copy that puts further tokens around a text, between it and those that it puts there already.
-
-    A text that is cut leaves room for all of them.
-    """
-    first, last = surroundings(tokenizer)
-    pieces = {"before": [*first, *before], "after": [*after, *last]}
+def enclose(tokenizer: Tokenizer, before: Sequence[int] = (), after: Sequence[int] = ()) -> Tokenizer:
+    """A copy that puts these tokens around a text, and none besides. A text that is cut leaves room for all of them."""
+    pieces = {"before": [*before], "after": [*after]}
     there = [name for name, ids in pieces.items() if ids]
     single = ["before"] * ("before" in there) + ["$A"] + ["after"] * ("after" in there)
     template = TemplateProcessing(
@@ -38,3 +34,13 @@ def _offsets(rule: dict | None) -> list[dict]:
     """The parts of a rule that say where in a text a token is, and add none."""
     parts = (rule or {}).get("processors", [rule] if rule else [])
     return [part for part in parts if part["type"] == "ByteLevel"]
+
+
+def without_stop(tokenizer: Tokenizer) -> Tokenizer:
+    """A copy that does not read the full stop that a text ends in; to be used where one is put behind every text."""
+    state = json.loads(tokenizer.to_str())
+    given = state["normalizer"]
+    parts = given["normalizers"] if given and given["type"] == "Sequence" else [given] if given else []
+    if STOP not in parts:
+        state["normalizer"] = {"type": "Sequence", "normalizers": [STOP, *parts]}
+    return Tokenizer.from_str(json.dumps(state))

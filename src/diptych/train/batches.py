@@ -1,16 +1,17 @@
 """From a step's number to its micro-batches. The seed alone decides; nothing here keeps state."""
 
 import functools
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import torch
-from jaxtyping import Int
+from jaxtyping import Float, Int
 from torch import Tensor
 
-from diptych.core import Batch, Draw, Machine, Perturb, Recipe, Sample, View, cuts, keys
+from diptych.core import Batch, Fitted, Machine, Perturb, Recipe, Sample, cuts
+from diptych.draws import Draw, keys
 from diptych.train.processes import ALONE, World
 
 
@@ -36,6 +37,7 @@ class Work:
     b: int
     model: list[Micro]
     teacher: list[Micro]
+    data: dict[int, Float[Tensor, " b"]] = field(default_factory=dict)  # what the data say, by the number of the view
 
     @property
     def tokens(self) -> int:
@@ -46,7 +48,8 @@ class Work:
         return sum(m.computed for m in self.model)
 
     def to(self, device: torch.device) -> "Work":
-        return Work(self.b, [m.to(device) for m in self.model], [m.to(device) for m in self.teacher])
+        told = {v: x.to(device, non_blocking=True) for v, x in self.data.items()}
+        return Work(self.b, [m.to(device) for m in self.model], [m.to(device) for m in self.teacher], told)
 
 
 def epoch_steps(recipe: Recipe) -> int:
@@ -70,53 +73,94 @@ def work(recipe: Recipe, step: int, machine: Machine, world: World = ALONE) -> W
     """The micro-batches of a step: views that share a perturbation together, sorted by length."""
     everyone = samples(recipe, step)
     mine = world.part(len(everyone))
-    rows = everyone[mine.start : mine.stop]
-    records = [recipe.data[i] for i in rows.tolist()]
-    seen: list[list[Sample]] = [
-        [
-            view.transform(record[view.column], Draw(recipe.seed, step, sample, v))
-            for record, sample in zip(records, rows.tolist(), strict=True)
-        ]
-        for v, view in enumerate(recipe.views)
-    ]
+    drawn = _Drawn.of(recipe, step, everyone[mine.start : mine.stop])
+    by = [view.by for view in recipe.views]
+    model, teacher = ([v for v, who in enumerate(by) if who in (which, "both")] for which in ("model", "teacher"))
+    first = {v: v * len(everyone) + mine.start for v in range(len(by))}
+    return Work(
+        len(everyone),
+        _micros(drawn, model, machine, first),
+        _micros(drawn, teacher, machine, first),
+        {v: _told(recipe, recipe.views[v].column, everyone) for v, who in enumerate(by) if who == "data"},
+    )
 
-    def micros(encodes: Callable[[View], bool]) -> list[Micro]:
-        views = [v for v, view in enumerate(recipe.views) if encodes(view)]
-        together: dict[Perturb | None, list[int]] = {}
-        for v in views:
-            together.setdefault(recipe.views[v].perturb, []).append(v)
-        key = {v: keys(recipe.seed, step, rows, v) for v in views}
-        first = {v: v * len(everyone) + mine.start for v in views}
-        parts = [
-            _cut(recipe, machine, perturb, [(v, i) for v in group for i in range(len(rows))], seen, key, first)
-            for perturb, group in together.items()
-        ]
-        return [micro for part in parts for micro in part]
 
-    return Work(len(everyone), micros(lambda v: v.by != "teacher"), micros(lambda v: v.by != "model"))
+def _told(recipe: Recipe, column: str, rows: Int[np.ndarray, " b"]) -> Float[Tensor, " b"]:
+    """Numbers that the data hold."""
+    return torch.tensor([float(recipe.data[i][column]) for i in rows.tolist()])
+
+
+@dataclass(frozen=True)
+class _Drawn:
+    """The views of some samples at a step, by the number of the view."""
+
+    recipe: Recipe
+    step: int
+    rows: Int[np.ndarray, " b"]
+    seen: dict[int, list[Sample]]
+
+    @staticmethod
+    def of(recipe: Recipe, step: int, rows: Int[np.ndarray, " b"]) -> "_Drawn":
+        records = [recipe.data[i] for i in rows.tolist()]
+        seen = {
+            v: [
+                view.transform(record[view.column], Draw(recipe.seed, step, sample, v))
+                for record, sample in zip(records, rows.tolist(), strict=True)
+            ]
+            for v, view in enumerate(recipe.views)
+            if view.by != "data"
+        }
+        return _Drawn(recipe, step, rows, seen)
+
+    def key(self, view: int) -> Int[np.ndarray, " b"]:
+        return keys(self.recipe.seed, self.step, self.rows, view)
+
+    def unit(self, perturb: Perturb, view: int) -> Int[np.ndarray, " b"]:
+        """Keys that are the same where a perturbation touches all or none."""
+        if perturb.unit == "row":
+            return self.key(view)
+        rows = np.zeros_like(self.rows) if perturb.unit == "batch" else self.rows
+        return keys(self.recipe.seed, self.step, rows, OF_ALL)
+
+
+OF_ALL = 1 << 32  # in the place of a view
+
+
+def _micros(drawn: _Drawn, views: list[int], machine: Machine, first: dict[int, int]) -> list[Micro]:
+    together: dict[Perturb | None, list[int]] = {}
+    for v in views:
+        together.setdefault(drawn.recipe.views[v].perturb, []).append(v)
+    parts = [_cut(drawn, perturb, group, machine, first) for perturb, group in together.items()]
+    return [micro for part in parts for micro in part]
 
 
 def _cut(
-    recipe: Recipe,
-    machine: Machine,
-    perturb: Perturb | None,
-    places: list[tuple[int, int]],
-    seen: list[list[Sample]],
-    key: dict[int, Int[np.ndarray, " b"]],
-    first: dict[int, int],
+    drawn: _Drawn, perturb: Perturb | None, views: list[int], machine: Machine, first: dict[int, int]
 ) -> list[Micro]:
-    encoder = recipe.model.encoder
-    sizes = [encoder.size(seen[v][i]) for v, i in places]
+    """Micro-batches of views; one, for a noise that looks at the whole batch."""
+    encoder = drawn.recipe.model.encoder
+    places = [(v, i) for v in views for i in range(len(drawn.rows))]
+    sizes = [encoder.size(drawn.seen[v][i]) for v, i in places]
+    key = {v: drawn.key(v) for v in views}
+    unit = {v: drawn.unit(perturb, v) for v in views} if perturb else {}
     micros = []
-    for rows in cuts(sizes, machine.tokens or encoder.micro, encoder.padded):
+    for rows in _parts(sizes, perturb, machine.tokens or encoder.micro, encoder.padded):
         part = [places[r] for r in rows]
-        batch = encoder.collate([seen[v][i] for v, i in part])
+        batch = encoder.collate([drawn.seen[v][i] for v, i in part])
         batch["key"] = torch.tensor([key[v][i] for v, i in part])
+        if perturb and perturb.unit != "row":
+            batch["unit"] = torch.tensor([unit[v][i] for v, i in part])
         place = torch.tensor([first[v] + i for v, i in part])
         longest, real = max(sizes[r] for r in rows), sum(sizes[r] for r in rows)
         in_a_row = batch["ids"].numel() if "edges" in batch else real
         micros.append(Micro(batch, place, perturb, real, longest * len(rows) if encoder.padded else in_a_row))
     return micros
+
+
+def _parts(sizes: list[int], perturb: Perturb | None, budget: int, padded: bool) -> list[Int[np.ndarray, " m"]]:
+    if perturb and isinstance(perturb.noise, Fitted):
+        return [np.argsort(-np.array(sizes), kind="stable")]
+    return cuts(sizes, budget, padded)
 
 
 def ahead(recipe: Recipe, machine: Machine, start: int, world: World = ALONE) -> Iterator[Work]:

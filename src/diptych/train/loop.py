@@ -17,7 +17,7 @@ import torch
 from torch import nn
 
 from diptych import allocator
-from diptych.core import Instrument, Machine, Model, Objective, Recipe, Snapshot, Terms, Views
+from diptych.core import Instrument, Machine, Model, Objective, Recipe, Snapshot, Teacher, Terms, Views
 from diptych.train import optim, precision, processes, state
 from diptych.train.batches import Work, ahead, epoch_steps
 from diptych.train.processes import World
@@ -123,10 +123,12 @@ class _Learner:
             raise ValueError(f"{world.size} processes share a batch of {recipe.batch}: each needs a sample")
         model, objective = recipe.model.train(), recipe.objective.to(where)
         model.encoder.recompute = machine.recompute
-        if machine.shard and (recipe.teacher or [*objective.parameters()]):
-            raise ValueError("a teacher, or an objective that learns, cannot be divided; leave --shard out")
+        if machine.shard and (recipe.teacher or model.language or [*objective.parameters()]):
+            raise ValueError(
+                "a teacher, or a head that learns beside the encoder, cannot be divided; leave --shard out"
+            )
         model = shard(model, where, world) if machine.shard and world.size > 1 else model.to(where)
-        teacher = deepcopy(model).requires_grad_(False) if recipe.teacher else None
+        teacher = _teacher(model, recipe.teacher) if recipe.teacher else None
         optimiser = optim.build(recipe.optimiser, model, objective, by_rows=not (recipe.teacher or machine.shard))
         cast = precision.cast(precision.resolve(machine.precision, where), where)
         return _Learner(recipe, model, objective, teacher, optimiser, machine.graph, cast, world)
@@ -158,6 +160,7 @@ class _Learner:
         self.optimiser.zero_grad()
         terms, views = backward(
             self.model, self.objective, self.recipe.views, work, self.teacher,
+            keep=self.recipe.teacher.layer if self.recipe.teacher else None,
             graph=self.graph, cast=self.cast, world=self.world,
         )  # fmt: skip
         norm = self._norm() if logged or settings.clip else 0.0
@@ -189,6 +192,17 @@ class _Learner:
         if self.model.sharded:
             self.recipe.model.load_state_dict({k: gathered(x) for k, x in self.model.state_dict().items()})
         self.recipe.model.eval()
+
+
+def _teacher(model: Model, settings: Teacher) -> Model:
+    """A copy that learns nothing itself; its head may be the model's."""
+    shared = {id(part): part for part in model.head.modules()} if settings.head == "shared" else {}
+    copy = deepcopy(model, shared)
+    for part in (copy.encoder, copy.head, copy.language):
+        if part is not None and id(part) not in shared:
+            part.requires_grad_(False)
+    copy.encoder.train(settings.dropout)
+    return copy
 
 
 def _due(see: Instrument, step: int, steps: int) -> bool:
@@ -226,7 +240,7 @@ def _measured(
 
 def _told_apart(views: Views) -> None:
     """Raises ValueError if the first two views of every sample are the same: there is nothing to learn."""
-    seen = [encoded.projection for role in views.values() for encoded in role][:2]
+    seen = [encoded.projection for encoded in views.get("view", [])][:2]
     if len(seen) == 2 and torch.equal(*seen):
         raise ValueError(
             "the two views of every sample are identical: their rows change nothing, and the encoder has no dropout; "

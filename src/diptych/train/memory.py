@@ -73,7 +73,8 @@ def need(recipe: Recipe, machine: Machine, world: World = ALONE) -> Need:
     learned = [
         p for name, p in model.encoder.named_parameters() if p.requires_grad and not name.startswith(tuple(rates))
     ]
-    learned += [*model.head.parameters(), *recipe.objective.parameters()]
+    learned += [*model.head.parameters(), *(model.language or torch.nn.Identity()).parameters()]
+    learned += [*recipe.objective.parameters()]
     tables = {id(table.weight) for table in model.encoder.tables}
     trained, weights = _bytes(learned), _bytes(model.parameters()) * (2 if recipe.teacher else 1)
     rows = len(recipe.views) * recipe.batch

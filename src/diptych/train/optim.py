@@ -19,6 +19,7 @@ def build(settings: Optimiser, model: Model, objective: Objective, by_rows: bool
     named = [
         *model.encoder.named_parameters(),
         *model.head.named_parameters("head"),
+        *(model.language.named_parameters("language") if model.language else ()),
         *objective.named_parameters("objective"),
     ]
     unused = [prefix for prefix in settings.rates if not any(name.startswith(prefix) for name, _ in named)]

@@ -13,7 +13,8 @@ which are the same for all rows that were last looked up at s; in between, m_s /
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any, Protocol
 
 import torch
@@ -118,9 +119,13 @@ class RowAdamW(torch.optim.AdamW):
         """Brings all rows up to date, and lets go of the tables."""
         for table in self._tables:
             if table.look is not None:
-                for rows in torch.arange(len(table.weight), device=table.weight.device).split(TOGETHER):
-                    self.catch_up(table.weight, rows)
+                self.bring_up(table.weight)
             table.look = None
+
+    def bring_up(self, weight: Tensor) -> None:
+        """Moves all rows of a table to where they are after the last step."""
+        for rows in torch.arange(len(weight), device=weight.device).split(TOGETHER):
+            self.catch_up(weight, rows)
 
 
 def distinct(gradient: Tensor) -> Tensor:
@@ -137,6 +142,19 @@ class _Look:
 
     def __call__(self, rows: Int[Tensor, " u"]) -> None:
         self.optimiser.catch_up(self.weight, rows)
+
+    @contextmanager
+    def current(self) -> Iterator[None]:
+        """While open, all rows are where they are after the last step; then all is as it was, to the bit."""
+        state = self.optimiser.state[self.weight]
+        changed = [self.weight.data, state["exp_avg"], state["exp_avg_sq"], state["last"]]
+        before = [x.clone() for x in changed]
+        try:
+            self.optimiser.bring_up(self.weight)
+            yield
+        finally:
+            for now, then in zip(changed, before, strict=True):
+                now.copy_(then)
 
     def __reduce__(self) -> tuple[type[None], tuple[()]]:
         return type(None), ()

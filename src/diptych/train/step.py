@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from contextlib import AbstractContextManager, nullcontext
+from dataclasses import replace
 
 import torch
 from torch import Tensor, nn
@@ -18,6 +19,7 @@ def backward(
     work: Work,
     teacher: Model | None = None,
     *,
+    keep: int | None = None,
     graph: int = 1 << 62,
     cast: AbstractContextManager[object] | None = None,
     world: World = ALONE,
@@ -28,7 +30,7 @@ def backward(
     the graphs of all micro-batches are kept; beyond it each is encoded twice, first without a graph and
     then with one, so that the memory is that of one micro-batch (GradCache, Gao et al. 2021,
     arXiv:2101.06983); noise is replayed. `cast` is the precision the networks run in; the objective runs
-    in fp32, in every process over the embeddings of all.
+    in fp32, in every process over the embeddings of all. `keep` is the layer that a teacher is asked for.
 
     Returns the terms of the loss and what the objective saw, both without gradients.
     """
@@ -40,7 +42,7 @@ def backward(
         micros = micros + micros[-1:] * (world.most(len(micros)) - len(micros))
     states: list[Tensor] = []
     with torch.no_grad(), cast:
-        taught = [teacher(m.batch, m.perturb) for m in work.teacher] if teacher else []
+        taught = [teacher(m.batch, m.perturb, keep) for m in work.teacher] if teacher else []
     with torch.set_grad_enabled(not cached), cast:
         parts = []
         for micro in micros:
@@ -48,9 +50,9 @@ def backward(
             parts.append(model(micro.batch, micro.perturb))
 
     whole = _whole(work.model, parts[: len(work.model)], len(views) * work.b, world).map(Tensor.requires_grad_)
-    seen = _by_role(views, whole, work.b, "teacher")
-    helper = _whole(work.teacher, taught, len(views) * work.b, world) if taught else None
-    terms = objective(seen, _by_role(views, helper, work.b, "model") if helper else {})
+    seen = _by_role(views, whole, work, "model")
+    helper = _whole(work.teacher, _padded(taught, world), len(views) * work.b, world) if taught else None
+    terms = objective(seen, _by_role(views, helper, work, "teacher") if helper else {})
     torch.stack(list(terms.values())).sum().backward()
 
     for i, (micro, state, part) in enumerate(zip(micros, states, parts, strict=True)):
@@ -70,26 +72,43 @@ def _whole(micros: list[Micro], parts: list[Encoded], rows: int, world: World) -
     place = torch.cat([micro.place for micro in micros])
 
     def placed(x: Tensor) -> Tensor:
-        out = x.new_zeros(rows, x.shape[1]).index_copy_(0, place, x.detach())
+        out = x.new_zeros(rows, *x.shape[1:]).index_copy_(0, place, x.detach())
         world.sum_([out])
         return out
 
     return Encoded.cat(parts).map(placed)
 
 
-def _by_role(views: Sequence[View], whole: Encoded, b: int, other: str) -> Views:
-    """The encoded samples of each view."""
-    rows = [Encoded(*pair) for pair in zip(whole.embedding.split(b), whole.projection.split(b), strict=True)]
+def _padded(parts: list[Encoded], world: World) -> list[Encoded]:
+    """Hidden states of all parts and processes with as many places, where there are any."""
+    if parts[0].tokens is None:
+        return parts
+    places = world.most(max(part.parts["tokens"].shape[1] for part in parts))
+
+    def wide(x: Tensor, padding: int) -> Tensor:
+        return torch.nn.functional.pad(x, (*[0, 0] * (x.ndim - 2), 0, places - x.shape[1]), value=padding)
+
+    return [
+        replace(part, tokens=wide(part.parts["tokens"], 0), labels=wide(part.parts["labels"], -100)) for part in parts
+    ]
+
+
+def _by_role(views: Sequence[View], whole: Encoded, work: Work, who: str) -> Views:
+    """The encoded samples of each view, and what the data say of them."""
     out: Views = {}
-    for view, encoded in zip(views, rows, strict=True):
-        if view.by != other:
-            out.setdefault(view.role, []).append(encoded)
+    for v, view in enumerate(views):
+        if view.by in (who, "both"):
+            rows = slice(v * work.b, (v + 1) * work.b)
+            out.setdefault(view.role, []).append(whole.map(lambda x, rows=rows: x[rows]))  # type: ignore[misc]
+        elif view.by == "data":
+            told = work.data[v][:, None]
+            out.setdefault(view.role, []).append(Encoded(told, told))
     return out
 
 
 def _push(part: Encoded, whole: Encoded, place: Tensor, idle: bool = False) -> None:
     """Carries the gradients that reached `whole` on into the graph of the part of it at `place`; zeros, if `idle`."""
-    pairs = {id(x): (x, y.grad) for x, y in zip(part, whole, strict=True)}
+    pairs = {id(x): (x, whole.parts[name].grad) for name, x in part.parts.items()}
     live = [(x, grad[place] * (not idle)) for x, grad in pairs.values() if grad is not None and x.requires_grad]
     if live:
         torch.autograd.backward([x for x, _ in live], [grad for _, grad in live])
@@ -114,4 +133,5 @@ def _restore(micro: Micro, state: Tensor) -> None:
 def follow(teacher: nn.Module, model: nn.Module, momentum: float) -> None:
     """Moves the teacher towards the model; with a momentum of 1 it stays."""
     for t, m in zip(teacher.parameters(), model.parameters(), strict=True):
-        t.lerp_(m, 1 - momentum)
+        if t is not m:
+            t.lerp_(m, 1 - momentum)

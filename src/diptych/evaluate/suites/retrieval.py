@@ -7,10 +7,12 @@ A folder in the layout of BEIR, arXiv:2104.08663, or a folder of such folders:
     qrels/test.tsv     query-id, corpus-id, score, with these names in the first row
 
 Scores are means over the queries with a relevant document (score above 0). Equal cosines, by the corpus's order. A
-document that is the query itself, by id and text, is not counted.
+document that is the query itself, by id and text, is not counted. Judgements of a query or a document that is in no
+file are left out, as if they had not been made, and counted.
 """
 
-from collections.abc import Callable, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -19,7 +21,7 @@ from jaxtyping import Float, Int
 
 from diptych.core import DataError
 from diptych.data.columns import listed
-from diptych.evaluate.columns import columns, strings
+from diptych.evaluate.columns import Columns, columns, strings
 from diptych.evaluate.interval import bootstrap
 from diptych.evaluate.task import Look, Result, Task
 from diptych.measure.neighbours import neighbours
@@ -64,7 +66,7 @@ class Retrieval:
 
     @classmethod
     def read(cls, folder: Path) -> "Retrieval":
-        """Raises DataError for a file that is missing, an id that is nowhere or twice, or no relevant document."""
+        """Raises DataError for a file that is missing, an id that is there twice, or no relevant document."""
         for name in FILES:
             if not (folder / name).exists():
                 raise DataError(f"{folder} has no {name}; a retrieval task has {', '.join(FILES)}")
@@ -73,8 +75,6 @@ class Retrieval:
         queries, asked, _ = _texts(folder / FILES[1], notes)
         relevant = _relevant(folder / FILES[2], queries, corpus, notes)
         chosen = [query for query, found in relevant.items() if found]
-        if not chosen:
-            raise DataError(f"{folder / FILES[2]} names no relevant document: no score is above 0")
         own = [corpus.get(query, -1) for query in chosen]
         texts = [asked[queries[query]] for query in chosen]
         itself = np.array([i if i >= 0 and bodies[i] == text else -1 for i, text in zip(own, texts, strict=True)])
@@ -127,15 +127,16 @@ def _texts(path: Path, notes: list[str]) -> tuple[dict[str, int], list[str], lis
 def _relevant(path: Path, queries: dict[str, int], corpus: dict[str, int], notes: list[str]) -> dict[str, Relevant]:
     """The relevant documents of each query, in the order of the file; adds to the notes.
 
-    Raises DataError for ids that are nowhere.
+    Judgements that name an id that is nowhere are left out and counted. Raises DataError if no
+    document is relevant.
     """
     table, told = columns(path, ["query-id", "corpus-id", "score"])
-    notes += told
-    for name, there, file in (("query-id", queries, FILES[1]), ("corpus-id", corpus, FILES[0])):
-        if unknown := [x for x in dict.fromkeys(map(str, table[name])) if x not in there]:
-            raise DataError(f"{path}: {len(unknown):,} of {name} are not in {file}: {listed(unknown[:5])}")
+    lost = list(_lost(path, table, {"query-id": (queries, FILES[1]), "corpus-id": (corpus, FILES[0])}))
+    notes += [*told, *lost]
     relevant: dict[str, Relevant] = {}
     for row, (query, document, score) in enumerate(zip(*table.values(), strict=True), 2):
+        if str(query) not in queries or str(document) not in corpus:
+            continue
         try:
             gain = float(score)
         except (TypeError, ValueError):
@@ -145,4 +146,17 @@ def _relevant(path: Path, queries: dict[str, int], corpus: dict[str, int], notes
         found = relevant.setdefault(str(query), {})
         if gain > 0:
             found[corpus[str(document)]] = gain
+    if not any(relevant.values()):
+        raise DataError(f"{path} names no relevant document: {'; '.join(lost) or 'no score is above 0'}")
     return relevant
+
+
+def _lost(path: Path, table: Columns, known: dict[str, tuple[dict[str, int], str]]) -> Iterator[str]:
+    """How many judgements name an id that is nowhere, and which ids, a sentence for each of the two files."""
+    for name, (there, file) in known.items():
+        unknown = Counter(x for x in map(str, table[name]) if x not in there)
+        if unknown:
+            n, ids = sum(unknown.values()), listed(list(unknown)[:5])
+            which = ids if len(unknown) <= 5 else f"{ids} and {len(unknown) - 5:,} others"
+            left = f"{n:,} of {len(table[name]):,} judgements"
+            yield f"{path.name}: {left} have a {name} that is not in {file} and are left out: {which}"

@@ -6,7 +6,7 @@ import torch
 from jaxtyping import Int
 from torch import Tensor
 
-from diptych.core import uniform
+from diptych.draws import uniform
 
 
 @dataclass(frozen=True)

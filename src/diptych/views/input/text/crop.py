@@ -19,6 +19,8 @@ class Crop:
     tells them apart must come from elsewhere (dropout).
     """
 
+    paper = "arXiv:2508.03453"
+
     sentences: int = 2
     words: float = 0.5
     same: bool = False
@@ -31,7 +33,7 @@ class Crop:
 
     def __call__(self, text: Text, draw: Draw) -> Text:
         starts, length = self._windows(text)
-        first = _choice(len(starts) - length + 1, draw, self.same)
+        first = choice(len(starts) - length + 1, draw, self.same)
         end = starts[first + length] if first + length < len(starts) else len(text.ids)
         return Text(text.ids[starts[first] : end])
 
@@ -57,6 +59,8 @@ class Halves:
 
     Each side has at least `least` of the words. With `same`, every view is one of the sides.
     """
+
+    paper = "arXiv:2508.03453"
 
     least: float = 0.3
     same: bool = False
@@ -90,6 +94,8 @@ class PaperCrop:
     fewer than two windows is not used.
     """
 
+    paper = "arXiv:2508.03453"
+
     sentences: int = 2
     shortest: int = 100
     longest: int = 250
@@ -97,7 +103,7 @@ class PaperCrop:
 
     def __call__(self, text: Text, draw: Draw) -> Text:
         pieces = self._pieces(text)
-        first = _choice(len(pieces) - self.sentences + 1, draw, self.same)
+        first = choice(len(pieces) - self.sentences + 1, draw, self.same)
         edges = np.append(text.sentences, len(text.ids))
         chosen = pieces[first : first + self.sentences]
         return Text(np.concatenate([text.ids[edges[j] : edges[j + 1]] for j in chosen]))
@@ -113,7 +119,7 @@ class PaperCrop:
         return np.flatnonzero((text.chars >= self.shortest) & (text.chars <= self.longest)).tolist()
 
 
-def _choice(windows: int, draw: Draw, same: bool) -> int:
+def choice(windows: int, draw: Draw, same: bool) -> int:
     """A window for this view, another one than those of the other views of the text."""
     order = _order(draw.seed, draw.step, draw.sample, windows)
     return int(order[0 if same else draw.view % windows])

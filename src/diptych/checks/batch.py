@@ -1,0 +1,40 @@
+"""How many negatives an anchor has, of how many documents, and how often each is seen."""
+
+from diptych.checks.finding import Finding, Subject, percent
+from diptych.train.batches import epoch_steps
+
+FEW = 16  # negatives of an anchor
+MANY = 100  # passes over a corpus
+
+
+def batch(subject: Subject) -> Finding:
+    """Negatives of an anchor, and the part of all documents that they are."""
+    recipe = subject.recipe
+    hard = sum(view.role == "negative" for view in recipe.views)
+    which, n = getattr(recipe.objective, "negatives", "all"), len(recipe.data)
+    own = 0 if which == "own" else recipe.batch - 1
+    theirs = hard * (recipe.batch if which == "all" else 1)
+    numbers = {"batch": recipe.batch, "negatives": own + theirs, "hard": theirs, "documents": n}
+    of_hard = f", {theirs:,} of them hard" if theirs else ""
+    told = f"{own + theirs:,} negatives for an anchor{of_hard}: {percent(own / n)} of {n:,} documents"
+    if 0 < own + theirs < FEW and which != "own":
+        return Finding("negatives", "look", told, "few to choose among: a larger --batch, or more documents", numbers)
+    if recipe.batch > n / 2:
+        remedy = "every step has nearly the same documents: a smaller --batch, or more documents"
+        return Finding("negatives", "look", told, remedy, numbers)
+    return Finding("negatives", "ok", told, "", numbers)
+
+
+def steps(subject: Subject) -> Finding:
+    """Steps, and how many passes over the data they make."""
+    recipe, per_epoch = subject.recipe, epoch_steps(subject.recipe)
+    epochs = recipe.steps / per_epoch
+    numbers = {"steps": recipe.steps, "steps_per_epoch": per_epoch, "epochs": epochs}
+    told = f"{recipe.steps:,} steps, {epochs:.3g} passes over the data"
+    if epochs < 1:
+        remedy = f"{percent(1 - epochs)} of the data will not be seen: --epochs 1 is {per_epoch:,} steps"
+        return Finding("steps", "look", told, remedy, numbers)
+    if epochs > MANY:
+        remedy = "few documents, seen often, are learned by heart: --epochs says how often, more documents help more"
+        return Finding("steps", "look", told, remedy, numbers)
+    return Finding("steps", "ok", told, "", numbers)

@@ -1,0 +1,122 @@
+"""`diptych analyse`: what models are like inside."""
+
+import json as jsonlib
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+
+from cyclopts import App
+
+from diptych import runs
+from diptych.analysis import analyse as analyse_models
+from diptych.analysis import probe
+from diptych.cli.progress import note
+from diptych.cli.suites import loaded
+from diptych.data.docstrings import corpus_of
+from diptych.data.documents import GIVEN, Documents
+from diptych.encoders.folder import locate
+from diptych.evaluate import asked
+from diptych.evaluate.suites import sts as sets
+from diptych.measure.similarity import Kernel
+from diptych.report import analysis, page
+from diptych.report.board import short
+
+app = App(name="analyse", help="Look inside models: spectrum, ranks, and what each layer is like.")
+
+
+@app.default
+def analyse(
+    model: str,
+    *more: str,
+    corpus: str | None = None,
+    text_column: str | None = None,
+    label_column: str | None = None,
+    sts: Path | None = None,
+    against: str | None = None,
+    kernel: Kernel = "linear",
+    texts: int = 1000,
+    seed: int = 0,
+    out: Path = Path("analysis.html"),
+    json: bool = False,
+) -> None:
+    """Look inside models: the spectrum and ranks of their embeddings, and what each layer is like.
+
+    Of every layer it says how good it is, how alike to the others (linear CKA, debiased), and how far from the
+    same layer of another model. All of it is seen on the same documents of a corpus; layers are pooled by the mean.
+
+    Parameters
+    ----------
+    model
+        A run, its model/, any sentence-transformers folder, or a hub id.
+    more
+        More of them, side by side.
+    corpus
+        Documents to look at the models with, in any form that `train` reads; those of the run, if not given.
+    text_column
+        Column that holds the text (found, if not given).
+    label_column
+        Column that holds the label (found, if not given).
+    sts
+        A folder of tables as `evaluate --suite sts` reads them, to score every layer on.
+    against
+        Another model, from which the change of each layer is told; what a run started from, if not given.
+    kernel
+        Of CKA: linear, or rbf with the median of the squared distances as its bandwidth.
+    texts
+        Documents that are looked at, at most; drawn at random, labelled ones first.
+    seed
+        Decides which documents and crops.
+    out
+        Where the page goes: a file ending in .html. A page that is there is replaced.
+    json
+        Print one JSON object on stdout, and nothing else there.
+    """
+    if out.is_dir() or out.suffix != ".html":
+        raise ValueError(f"--out is a page, a file whose name ends in .html; got {out}")
+    if not 0 <= seed < 2**32:
+        raise ValueError(f"--seed is from 0 to 2**32 - 1; got {seed}")
+    models = list(dict.fromkeys([model, *more]))
+    changes = _changes(models, against)
+    every = list(dict.fromkeys([*models, *changes.values()]))
+    for each in every:
+        locate(each)
+    tasks = [task for task in sets.tasks(sts) if isinstance(task, sets.Sts)] if sts else []
+    note(*asked.notes(tasks))
+    documents = _documents(models, corpus, text_column, label_column)
+    looked_at = probe(documents, texts, tasks, kernel, seed)
+    note(*looked_at.documents.notes)
+    names = dict(zip(every, short(every), strict=True))
+    encoders = {names[each]: loaded(each, "fp32") for each in every}
+    pairs = {names[one]: names[other] for one, other in changes.items()}
+    found = analyse_models(encoders, looked_at, pairs, {names[each]: each for each in every}, note)
+    note(*found.notes)
+    page.write(out, analysis.page(found))
+    if json:
+        print(jsonlib.dumps({**asdict(found), "report": str(out)}, allow_nan=False))
+    else:
+        print(f"{analysis.text(found)}\n\nreport  {out}")
+
+
+def _changes(models: Sequence[str], against: str | None) -> dict[str, str]:
+    """Models, and what each is compared with: the one given, or the start of the run that it is of."""
+    starts = {each: against or runs.started_from(Path(each)) for each in models}
+    return {each: str(other) for each, other in starts.items() if other and str(other) != each}
+
+
+def _documents(models: Sequence[str], corpus: str | None, text: str | None, label: str | None) -> Documents:
+    """The corpus that is given, or that of the first run among the models."""
+    if corpus is not None:
+        return corpus_of(corpus, text, label)
+    named = (Path(each).expanduser() for each in models)
+    places = (folder for each in named for folder in (each, each.parent))
+    run = next((folder for folder in places if (folder / "run.toml").is_file()), None)
+    if run is None:
+        raise ValueError(
+            "models are looked at with documents, and none of these is a run that names any: give --corpus"
+        )
+    call = runs.Run(run).call
+    told = call.get("arguments", {})
+    known = told.get("corpus")
+    if not known or str(known).startswith(GIVEN) or any(view.get("column") != "text" for view in call.get("views", [])):
+        raise ValueError(f"{run} was not trained on documents of a path, so its corpus cannot be read: give --corpus")
+    return corpus_of(str(known), text or told.get("text_column"), label or told.get("label_column"))

@@ -1,0 +1,74 @@
+"""Hidden states of every layer, one vector for each text: the mean over its tokens.
+
+Legend: n samples, t tokens, d_l width of layer l.
+"""
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+import numpy as np
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from diptych.core import Batch, Encoder, Sample, cuts
+from diptych.encoders.pooling import pool, pool_row
+
+
+def hidden(encoder: Encoder, samples: Sequence[Sample]) -> list[Float[np.ndarray, "n d_l"]]:
+    """Means over the tokens of what each of `encoder.layers` puts out: 0 the input embedding, then every block.
+
+    Float32, in the order of the samples, special tokens included, without gradients and in fp32 arithmetic. A layer
+    that gives one vector for each sample (the table of a static encoder) is taken as it is. Nothing is left in the
+    encoder, and its mode of training stays. Raises ValueError if there are no samples, and what `encoder.layers`
+    raises where there are no layers to see.
+    """
+    if not len(samples):
+        raise ValueError("hidden states are of one sample or more; got none")
+    layers, device, training = encoder.layers, next(encoder.parameters()).device, encoder.training
+    out: list[np.ndarray] = []
+    encoder.eval()
+    try:
+        with _outputs(layers) as seen, torch.inference_mode():
+            for rows in cuts([encoder.size(s) for s in samples], 2 * encoder.micro, encoder.padded):
+                batch = {k: x.to(device) for k, x in encoder.collate([samples[i] for i in rows]).items()}
+                encoder(batch)
+                means = [_mean(seen.pop(i), batch, len(rows)).cpu().numpy() for i in range(len(layers))]
+                out = out or [np.empty((len(samples), x.shape[1]), np.float32) for x in means]
+                for whole, part in zip(out, means, strict=True):
+                    whole[rows] = part
+    finally:
+        encoder.train(training)
+    return out
+
+
+@contextmanager
+def _outputs(layers: Sequence[nn.Module]) -> Iterator[dict[int, Tensor]]:
+    """While open, what each layer last put out, by its number."""
+    seen: dict[int, Tensor] = {}
+
+    def hook(number: int) -> Any:
+        def keep(layer: nn.Module, args: Any, out: Any) -> None:
+            seen[number] = out[0] if isinstance(out, tuple) else out
+
+        return keep
+
+    handles = [layer.register_forward_hook(hook(i)) for i, layer in enumerate(layers)]
+    try:
+        yield seen
+    finally:
+        for handle in handles:
+            handle.remove()
+
+
+def _mean(h: Tensor, batch: Batch, b: int) -> Float[Tensor, "b d"]:
+    """Over the tokens of each sample: in one row (1 t d) with `edges`, or padded (b t d) with `mask`."""
+    if h.ndim == 2 and len(h) == b:
+        return h.float()
+    if "edges" in batch:
+        return pool_row(h.reshape(-1, h.shape[-1]), batch["edges"], "mean")
+    mask = batch.get("mask")
+    if mask is None or h.shape[:2] != mask.shape:
+        raise ValueError(f"tokens are told apart by `edges` or `mask` (b t); a layer put out {tuple(h.shape)}")
+    return pool(h, mask, "mean")

@@ -1,0 +1,111 @@
+"""What any recipe can have besides: views made in the network, fewer ranks, masked words to guess."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from diptych.core import Fitted, Noise, Perturb, Recipe, View
+
+PERTURB = "perturb_"
+RANK = "rank_reduction"
+
+
+def also(recipe: "Recipe", given: Mapping[str, Any]) -> "Recipe":
+    """The recipe with what the options --perturb-*, --rank-reduction* and --mlm-weight add to it.
+
+    Raises ValueError for options that lack the one they belong to, and for what the encoder cannot do.
+    """
+    return _guessing(_reduced(_perturbed(recipe, given), given), given)
+
+
+def _perturbed(recipe: "Recipe", given: Mapping[str, Any]) -> "Recipe":
+    """Every view that the model encodes, or the first alone, with its perturbation."""
+    _belong(given, PERTURB, "perturb_layer", "at which layer is not said")
+    if "perturb_layer" not in given:
+        return recipe
+    views = with_perturb(recipe.views, given)
+    found = next(view.perturb for view in views if view.perturb)
+    if not 0 <= found.layer < (layers := len(recipe.model.layers)):
+        head = f"{layers - 1} after the head" if recipe.model.has_head else f"{layers - 1} the embedding"
+        raise ValueError(
+            f"--perturb-layer {found.layer}: layers of this model are 0 (the input embedding) to {layers - 1} "
+            f"({layers - 2} after the last block, {head})"
+        )
+    return replace(recipe, views=views, notes=[*recipe.notes, *_of_perturb(found)])
+
+
+def with_perturb(views: "Sequence[View]", given: Mapping[str, Any]) -> "list[View]":
+    """Views with the perturbation that the options ask for: all that the model encodes, or the first of them."""
+    found, touched = perturb_of(given), [i for i, view in enumerate(views) if view.by in ("model", "both")]
+    some = set(touched[:1] if given.get("perturb_views", "all") == "first" else touched)
+    return [replace(view, perturb=found) if i in some else view for i, view in enumerate(views)]
+
+
+def perturb_of(given: Mapping[str, Any]) -> "Perturb":
+    """The perturbation that the options ask for."""
+    from diptych.core import Perturb
+
+    return Perturb(
+        given["perturb_layer"],
+        _noise(given),
+        given.get("perturb_fraction", 0.5),
+        given.get("perturb_gradient", "stop"),
+        given.get("perturb_unit", "row"),
+    )
+
+
+def _noise(given: Mapping[str, Any]) -> "Noise | Fitted":
+    from diptych.views.network.dropout import Dropout
+    from diptych.views.network.pca import RemovePrincipal
+
+    if given.get("perturb_noise", "dropout") == "dropout":
+        if "perturb_component" in given:
+            raise ValueError("--perturb-component is a principal direction; it goes with --perturb-noise pca")
+        return Dropout(given.get("perturb_rate", 0.5))
+    if "perturb_rate" in given:
+        raise ValueError("--perturb-rate is a rate of dropout; with --perturb-noise pca give --perturb-component")
+    return RemovePrincipal(given.get("perturb_component", 1))
+
+
+def _of_perturb(found: "Perturb") -> list[str]:
+    from diptych.core import Fitted
+
+    notes = []
+    if isinstance(found.noise, Fitted):
+        notes.append(
+            "principal directions are those of a process's whole part of a step, which is encoded in one pass: what is "
+            "learned then depends on the number of processes"
+        )
+    if found.fraction == 1 and found.gradient == "stop":
+        notes.append(f"all of every step is perturbed and stopped, so nothing at or below layer {found.layer} learns")
+    return notes
+
+
+def _reduced(recipe: "Recipe", given: Mapping[str, Any]) -> "Recipe":
+    """The objective with the entropy of its views' spectrum added."""
+    _belong(given, RANK, RANK, "how strongly is not said")
+    if not (weight := given.get(RANK)):
+        return recipe
+    from diptych.objectives.rank import RankReduction
+    from diptych.objectives.sum import Sum
+
+    options = {name.removeprefix(f"{RANK}_"): x for name, x in given.items() if name.startswith(f"{RANK}_")}
+    return replace(recipe, objective=Sum(recipe.objective, (weight, RankReduction(**options))))
+
+
+def _guessing(recipe: "Recipe", given: Mapping[str, Any]) -> "Recipe":
+    """The objective with masked language modelling added, on a view of its own."""
+    _belong(given, "mlm_", "mlm_weight", "how much it weighs is not said")
+    if not (weight := given.get("mlm_weight")):
+        return recipe
+    from diptych.recipes.masking import with_masked
+
+    return with_masked(recipe, weight, given.get("mlm_rate", 0.15))
+
+
+def _belong(given: Mapping[str, Any], start: str, to: str, why: str) -> None:
+    """Raises ValueError for options that mean nothing without another."""
+    for option in given:
+        if option.startswith(start) and to not in given:
+            raise ValueError(f"--{option.replace('_', '-')} belongs to --{to.replace('_', '-')}: {why}")

@@ -1,0 +1,22 @@
+"""One transform after another."""
+
+from dataclasses import dataclass, replace
+
+from diptych.core import Draw, Sample, Transform
+
+APART = 1 << 32  # views; a recipe has fewer
+
+
+@dataclass(frozen=True)
+class Then:
+    """`second` of what `first` makes of a sample: a window, then masking.
+
+    Both share `draw.shared`. The `own` numbers of the second are others than those of the first, so that neither
+    decides the other; to that end it is told of a view that no recipe has.
+    """
+
+    first: Transform
+    second: Transform
+
+    def __call__(self, sample: Sample, draw: Draw) -> Sample:
+        return self.second(self.first(sample, draw), replace(draw, view=draw.view + APART))

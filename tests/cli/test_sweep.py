@@ -1,0 +1,137 @@
+import json
+from typing import Literal
+
+import pytest
+
+from diptych import runs
+from diptych.cli import sweep
+from diptych.core import Perturb
+
+SMALL = ("--dim", 16, "--vocabulary", 200, "--steps", 12, "--batch", 16)
+
+
+def recipe(
+    corpus: str, *, lr: float = 1.0, layer: int | None = None, rule: Literal["a", "b"] = "a", wide: bool = False
+) -> None: ...
+
+
+def named(seeds, *asked, **settings):
+    return sweep.calls(recipe, {"corpus": "x", **settings}, seeds, asked)
+
+
+def test_nothing_asked_is_one_call_as_it_is():
+    assert named([]) == {"": {"corpus": "x"}}
+
+
+def test_every_value_comes_with_every_seed():
+    found = named([3, 4], "layer=none,0..1", "rule=b")
+    assert [*found] == [f"layer-{x}-rule-b-seed-{n}" for x in ("none", 0, 1) for n in (3, 4)]
+    assert found["layer-none-rule-b-seed-3"] == {"corpus": "x", "rule": "b", "seed": 3}
+    assert found["layer-1-rule-b-seed-4"] == {"corpus": "x", "rule": "b", "seed": 4, "layer": 1}
+
+
+def test_values_are_read_as_what_the_option_is():
+    assert [each["lr"] for each in named([], "lr=1,0.5,2e-5").values()] == [1, 0.5, 2e-5]
+    assert [each["wide"] for each in named([], "wide=true,false").values()] == [True, False]
+
+
+@pytest.mark.parametrize(
+    ("asked", "words"),
+    [
+        ("depth=1", "it has layer, lr, rule, wide"),
+        ("corpus=a,b", "it has layer"),
+        ("lr", "different values"),
+        ("lr=1,1", "different values"),
+        ("lr=high", "--lr cannot be 'high'"),
+        ("layer=0.5", "--layer cannot be 0.5"),
+        ("rule=c", "--rule cannot be 'c'"),
+        ("layer=0..5000", "up to 1,000"),
+    ],
+)
+def test_what_cannot_be_meant_is_refused(asked, words):
+    with pytest.raises(ValueError, match=words):
+        named([], asked)
+
+
+def test_an_option_has_one_source():
+    with pytest.raises(ValueError, match="another flag"):
+        named([], "lr=1,2", lr=3.0)
+    with pytest.raises(ValueError, match="another flag"):
+        named([], "lr=1,2", "lr=3")
+
+
+def test_layers_are_swept_in_one_command_and_compared(diptych, corpus, tmp_path):
+    code, out, err = diptych(
+        "train", "crop", "--corpus", corpus, "--out", tmp_path / "s", "--sweep", "perturb_layer=none,0", "--seeds", "0,1",
+        "--json", *SMALL,
+    )  # fmt: skip
+    assert code == 0, err
+    names = [f"perturb_layer-{x}-seed-{n}" for x in ("none", 0) for n in (0, 1)]
+    assert [run["run"] for run in json.loads(out)["runs"]] == [str(tmp_path / "s" / name) for name in names]
+    told = [runs.read_call(tmp_path / "s" / name / "run.toml")["arguments"] for name in names]
+    assert [(each.get("perturb_layer"), each["seed"]) for each in told] == [(None, 0), (None, 1), (0, 0), (0, 1)]
+    code, out, err = diptych("compare", tmp_path / "s", "--json")
+    assert code == 0, err
+    assert len(json.loads(out)["groups"]) == 2
+
+
+def test_the_layer_is_perturbed_as_the_options_say(corpus):
+    from diptych import recipes
+
+    made = recipes.crop(str(corpus), perturb_layer=0, perturb_rate=0.25, perturb_gradient="reverse", steps=3)
+    first, second = (view.perturb for view in made.views)
+    assert isinstance(first, Perturb)
+    assert (first.layer, first.noise.rate, first.gradient, first.fraction, first.unit) == (
+        0,
+        0.25,
+        "reverse",
+        0.5,
+        "row",
+    )
+    assert second == first
+    one = recipes.crop(str(corpus), perturb_layer=0, perturb_noise="pca", perturb_component=-1, perturb_views="first")
+    assert [view.perturb and view.perturb.noise.component for view in one.views] == [-1, None]
+    assert any("principal directions" in note for note in one.notes)
+
+
+@pytest.mark.parametrize(
+    ("given", "words"),
+    [
+        ({"perturb_rate": 0.2}, "--perturb-rate belongs to --perturb-layer"),
+        ({"perturb_layer": 2}, r"layers of this model are 0 .* to 1"),
+        ({"perturb_layer": 0, "perturb_rate": 1.5}, "got 1.5"),
+        ({"perturb_layer": 0, "perturb_fraction": 0.0}, "got 0.0"),
+        ({"perturb_layer": 0, "perturb_component": 2}, "--perturb-noise pca"),
+        ({"perturb_layer": 0, "perturb_noise": "pca", "perturb_rate": 0.1}, "--perturb-component"),
+        ({"rank_reduction_phase": "1"}, "belongs to --rank-reduction"),
+        ({"mlm_rate": 0.2}, "belongs to --mlm-weight"),
+        ({"dropout": 1.0}, "got 1.0"),
+    ],
+)
+def test_options_that_mean_nothing_are_refused(corpus, given, words):
+    from diptych import recipes
+
+    with pytest.raises(ValueError, match=words):
+        recipes.crop(str(corpus), **given)
+
+
+def test_one_rate_of_dropout_for_all_of_a_network(corpus):
+    from diptych import recipes
+
+    made = recipes.crop(str(corpus), encoder="tiny", dropout=0.3, steps=2, dim=32, vocabulary=200)
+    assert {*made.model.encoder.dropouts.values()} == {0.3}
+    assert not recipes.crop(str(corpus), encoder="tiny", dropout=0.0, dim=32, vocabulary=200).model.encoder.noisy
+
+
+def test_deep_augmentation_perturbs_two_thirds_deep(corpus):
+    from diptych import recipes
+
+    made = recipes.deep_augmentation(str(corpus), dim=32, vocabulary=200, steps=2)
+    assert {(view.perturb.layer, view.perturb.noise.rate, view.perturb.fraction) for view in made.views} == {
+        (3, 0.125, 0.5)
+    }
+    other = recipes.deep_augmentation(
+        str(corpus), dim=32, vocabulary=200, steps=2, perturb_layer=1, perturb_noise="pca"
+    )
+    assert {(view.perturb.layer, view.perturb.noise.component) for view in other.views} == {(1, 1)}
+    assert made.call.arguments["steps"] == 2
