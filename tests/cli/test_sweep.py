@@ -62,8 +62,8 @@ def test_an_option_has_one_source():
 
 def test_layers_are_swept_in_one_command_and_compared(diptych, corpus, tmp_path):
     code, out, err = diptych(
-        "train", "crop", "--corpus", corpus, "--out", tmp_path / "s", "--sweep", "perturb_layer=none,0", "--seeds", "0,1",
-        "--json", *SMALL,
+        "train", "crop", "--corpus", corpus, "--out", tmp_path / "s", "--json", *SMALL,
+        "--sweep", "perturb_layer=none,0", "--seeds", "0,1",
     )  # fmt: skip
     assert code == 0, err
     names = [f"perturb_layer-{x}-seed-{n}" for x in ("none", 0) for n in (0, 1)]

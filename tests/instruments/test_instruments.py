@@ -16,6 +16,7 @@ from diptych.instruments.moments import Moments
 from diptych.instruments.rank import Rank, bounded, drawn
 from diptych.instruments.weights import Weights
 from diptych.measure.rank import effective_rank, energy_rank
+from diptych.measure.weights import change
 from diptych.objectives.infonce import InfoNCE
 from diptych.train.loop import WALL_CLOCK, train
 from diptych.train.state import checkpoints
@@ -212,9 +213,11 @@ def test_metrics_are_the_same_after_a_stop(tmp_path, make):
 
 
 def test_rows_that_are_behind_are_seen_as_they_are(tmp_path):
-    """Ranks taken at the last step, before rows catch up, are those of the finished table."""
+    """What is seen at the last step, before rows catch up, is the finished table."""
     r = table()
+    start = r.model.encoder.embedding.weight.detach().clone()
     train(r, tmp_path, Machine(), [Rank(drawn(r), 40), Weights.of(r)])
     last = metrics(tmp_path)[-1]
     rows = r.model.encoder.embed(drawn(r))
     assert last["rank"] == pytest.approx(float(effective_rank(rows)), rel=1e-5)
+    assert last["change_0"] == pytest.approx(change([r.model.encoder.embedding.weight], [start]), rel=1e-5)

@@ -2,9 +2,8 @@
 
 from collections.abc import Callable, Mapping, Sequence
 
-import torch
-
 from diptych.core import Snapshot
+from diptych.instruments.still import still
 
 Ask = Callable[[Callable[[Sequence[str]], object]], Mapping[str, float]]  # from a way to embed texts to scores by name
 
@@ -23,6 +22,5 @@ class Asking:
     def __call__(self, snapshot: Snapshot) -> Mapping[str, float]:
         if snapshot.model.sharded:
             return {}
-        gpus = range(torch.cuda.device_count()) if torch.cuda.is_initialized() else ()
-        with torch.random.fork_rng(list(gpus)):
+        with still(snapshot.model.encoder):
             return self.ask(snapshot.model.encoder.encode)
