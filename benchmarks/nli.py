@@ -42,7 +42,7 @@ ARMS: dict[str, dict[str, Any]] = {
     "pairs": {"hard_negatives": False},
     "own": {"negatives": "own"},
     "batch": {"negatives": "batch"},
-    "mined": {},  # whatever the rank: weak models have few neighbours beyond the margin
+    "mined": {},
     "t01": {"temperature": 0.01},
     "t20": {"temperature": 0.2},
     "lr4": {"lr": 5e-4},
@@ -50,6 +50,7 @@ ARMS: dict[str, dict[str, Any]] = {
     "full": {"lora": 0},
 }
 ADAPTER = ("lora", "lora_init")
+RANKS = 1000  # among which mined negatives are found
 EVERY = 14  # steps between scores on STS-B dev
 SEVEN = "mean_of_7_spearman"
 
@@ -88,7 +89,7 @@ def mined(data: Path, name: str, folder: Path) -> str:
     if not out.exists():
         path = model_path(data, name)
         pairs = read(str(data / "nli" / "snli_triplets.jsonl"), hard_negatives=False)
-        mining.mine(path, encoders.load(path), pairs, Wanted(last=len(pairs)), out)
+        mining.mine(path, encoders.load(path), pairs, Wanted(last=RANKS), out)
     return str(out)
 
 

@@ -157,7 +157,7 @@ def test_search_a_second_time_embeds_nothing(diptych, run, corpus, monkeypatch):
         (("train", "--resume", "{run}", "--lr", 3, "--steps=9"), 2, "leave --lr, --steps out"),
         (("train", "--resume={run}", "--out", "x", "--force"), 2, "leave --out, --force out"),
         (("train", "crop", "--resume", "{run}"), 2, "leave crop out"),
-        (("train", "crop", "--corpus", "{corpus}", "--out", "{run}", "--seeds", "0,1"), 2, "makes a folder of runs"),
+        (("train", "crop", "--corpus", "{corpus}", "--out", "{run}", "--seeds", "0,1"), 2, "make a folder of runs"),
         (("train", "{run}/run.toml", "--out", "x", "--lr", 3), 2, "leave --lr out"),
         (("train", "missing/train.toml", "--out", "x"), 2, "there is no file missing/train.toml"),
         (("train", "missing/run.toml", "--out", "x"), 2, "there is no file missing/run.toml"),
