@@ -1,9 +1,10 @@
-"""Claims 1, 3, 5, 7, 11 and 12 of the cropping paper (arXiv:2508.03453) at the scale of two cores.
+"""Claims 1, 3, 4, 5, 7, 11 and 12 of the cropping paper (arXiv:2508.03453) at the scale of two cores.
 
-    python benchmarks/claims.py --data DIR [--parts epochs,lengths,rates,tiny] [--seeds 5]
+    python benchmarks/claims.py --data DIR [--parts epochs,longer,lengths,rates,tiny,dial] [--seeds 5]
 
-DIR as for crops.py. Claims 1 and 5 are read off the table of crops.py. Lines go to --results as they
-are made, and what is there is not run again.
+`dial` has no claim: documents of a grammar, whose sentences are more or less alike. DIR as for crops.py.
+Claims 1 and 5 are read off the table of crops.py. Lines go to --results as they are made, and what is
+there is not run again.
 """
 
 import argparse
@@ -17,10 +18,14 @@ from diptych import recipes
 from diptych.core import Machine
 from diptych.data.docstrings import docstrings
 from diptych.data.documents import Documents, read
+from diptych.data.grammar import Topics
+from diptych.evaluate.tfidf import TfIdf
 
 RATES = (0.0001, 0.001, 0.01, 0.1, 1.0)
 EPOCHS = (1, 3, 10)
 LENGTHS = (1, 2, 3, 5)
+LONGER = (1, 5, 20)
+ALIKE = (0.0, 0.2, 0.4, 0.6, 0.8)
 
 
 def corpus(data: Path, name: str) -> Documents:
@@ -52,6 +57,27 @@ def epochs(results: Results, data: Path, seed: int) -> None:
         arm(results, "epochs", documents, seed, epochs=n)
 
 
+def longer(results: Results, data: Path, seed: int) -> None:
+    """Claim 4: whether dropout with more epochs reaches crops with one."""
+    for name in ("docstrings", "iclr2021_papers"):
+        documents = corpus(data, name)
+        arm(results, "longer", documents, seed, epochs=1)
+        for n in LONGER:
+            arm(results, "longer", documents, seed, recipes.dropout, epochs=n)
+
+
+def dial(results: Results, data: Path, seed: int) -> None:
+    """Crops and dropout where sentences of a document are more and more alike."""
+    for alike in ALIKE:
+        documents = Topics(2000, alike=alike, seed=seed).read()
+        settings = {"steps": 100, "vocabulary": 2000}
+        untrained(results, f"dial {alike}", documents, seed, **settings)
+        for recipe in (recipes.crop, recipes.dropout):
+            arm(results, f"dial {alike}", documents, seed, recipe, **settings)
+        key = {"part": f"dial {alike}", "corpus": documents.name, "arm": "tfidf", "seed": seed}
+        results.once(key, lambda documents=documents: knn(TfIdf(), documents))
+
+
 def lengths(results: Results, data: Path, seed: int) -> None:
     """Claim 7: sentences per crop, at equal batch and steps."""
     for name in ("iclr2021_papers", "bbc_news"):
@@ -75,7 +101,7 @@ def tiny(results: Results, data: Path, seed: int) -> None:
         arm(results, "tiny", documents, seed, recipe, **settings)
 
 
-PARTS = {"epochs": epochs, "lengths": lengths, "rates": rates, "tiny": tiny}
+PARTS = {"epochs": epochs, "longer": longer, "dial": dial, "lengths": lengths, "rates": rates, "tiny": tiny}
 
 
 def main() -> None:

@@ -235,6 +235,11 @@ class Encoder(nn.Module, ABC):
         """Writes a folder that other tools load."""
 
     @property
+    def leaks(self) -> Mapping[int, str]:
+        """Layers that gradients go round, and how: at these they can be neither stopped nor reversed."""
+        return {}
+
+    @property
     def fixed(self) -> Sequence[str]:
         """Names of weights that never learn and that lie elsewhere, so that no checkpoint needs them."""
         return ()
@@ -319,6 +324,7 @@ class Model(nn.Module):
 
     def forward(self, batch: Batch, perturb: Perturb | None = None, keep: int | None = None) -> Encoded:
         """Embeddings, and guesses of what is masked; with the hidden states of layer `keep`, if that is asked."""
+        self._stoppable(perturb)
         read = keep if keep is not None else len(self.encoder.layers) - 1 if self.language else None
         if (perturb or read is not None) and self.encoder._compiled_call_impl is not None:
             raise ValueError(
@@ -327,10 +333,18 @@ class Model(nn.Module):
             )
         with perturbed(self.layers if perturb else (), perturb, batch), outputs(self.encoder.layers, read) as seen:
             embedding = self.encoder(batch)
-            encoded = Encoded(embedding, self.head(embedding))
+            projection = self.head(embedding)
+            encoded = Encoded(embedding if self.has_head else projection, projection)
         if keep is not None:
             return replace(encoded, tokens=apart(seen[0], batch), labels=apart(_labels(batch), batch, -100))
         return replace(encoded, guessed=_guessed(self.language, seen[0], batch)) if self.language else encoded
+
+    def _stoppable(self, perturb: Perturb | None) -> None:
+        """Raises ValueError where gradients would go round a stop."""
+        if perturb and perturb.gradient != "pass" and (why := self.encoder.leaks.get(perturb.layer)):
+            raise ValueError(
+                f"gradients go round a stop at layer {perturb.layer} of this network: {why}; take another"
+            )
 
 
 def _labels(batch: Batch) -> Int[Tensor, "..."]:

@@ -135,3 +135,37 @@ def test_deep_augmentation_perturbs_two_thirds_deep(corpus):
     )
     assert {(view.perturb.layer, view.perturb.noise.component) for view in other.views} == {(1, 1)}
     assert made.call.arguments["steps"] == 2
+
+
+@pytest.mark.parametrize(
+    "views", [{"perturb_layer": 2}, {"perturb_layer": 2, "perturb_unit": "batch", "perturb_fraction": 1.0}]
+)
+def test_without_dropout_a_perturbed_layer_tells_views_apart(corpus, views):
+    from diptych import recipes
+
+    small = {"dim": 32, "vocabulary": 200, "steps": 2, "dropout": 0.0}
+    assert recipes.simcse(str(corpus), **small, **views).views[0].perturb.layer == 2
+    for alike in ({}, {"perturb_layer": 2, "perturb_unit": "batch"}, {"perturb_layer": 2, "perturb_rate": 0.0}):
+        with pytest.raises(ValueError, match="views of `simcse` are identical"):
+            recipes.simcse(str(corpus), **small, **alike)
+
+
+def test_deep_augmentation_names_layers_and_says_what_does_not_learn(corpus):
+    from diptych import recipes
+
+    small = {"dim": 32, "vocabulary": 200, "steps": 2}
+    with pytest.raises(ValueError, match=r"layers of this model are 0 .* to 5"):
+        recipes.deep_augmentation(str(corpus), **small, perturb_layer=99)
+    made = recipes.deep_augmentation(str(corpus), **small, perturb_fraction=1.0, mlm_weight=0.1)
+    assert any("at or below layer 3 learns, but for the table of tokens" in note for note in made.notes)
+    with pytest.raises(ValueError, match=r"to 4$"):
+        recipes.mlm(str(corpus), **small, perturb_layer=5)
+
+
+def test_a_rank_that_cannot_be_seen_is_not_reduced_in_silence(corpus):
+    from diptych import recipes
+
+    with pytest.raises(ValueError, match="no projection to see"):
+        recipes.promptbert(
+            str(corpus), dim=32, vocabulary=200, steps=2, rank_reduction=0.1, rank_reduction_matrix="projection"
+        )

@@ -275,3 +275,61 @@ def test_a_teacher_may_share_the_head_and_encode_without_dropout():
     follow(shared, r.model, 0.5)
     torch.testing.assert_close(shared.encoder.table.weight, r.model.encoder.table.weight - 0.5)
     assert torch.equal(r.model.head.weight, before)
+
+
+def test_without_a_head_a_perturbed_embedding_is_what_is_compared_and_learned_from():
+    """One view alone is perturbed behind the last layer, where embedding and projection are one tensor."""
+    deep = Perturb(3, Dropout(0.5), 1.0, "pass")
+    found = []
+    for views in ([View(transform=Crop()), View(transform=Crop(), perturb=deep)], CROPS):
+        r = recipe(views, Embeds())
+        terms, _ = backward(r.model, r.objective, views, work(r, 0, Machine(tokens=30)))
+        found.append((terms["embeds"], r.model.encoder.table.weight.grad))
+    assert not torch.allclose(found[0][0], found[1][0])
+    whole = recipe([View(transform=Crop()), View(transform=Crop(), perturb=deep)], Embeds())
+    backward(whole.model, whole.objective, whole.views, work(whole, 0, Machine()))
+    torch.testing.assert_close(whole.model.encoder.table.weight.grad, found[0][1], rtol=1e-4, atol=1e-6)
+
+
+class Embeds(Objective):
+    """Reads embeddings, as objectives with a head of their own do."""
+
+    paper = "none"
+
+    def forward(self, views, teacher):
+        first, second = (encoded.embedding for encoded in views["view"])
+        return {"embeds": (first - second).square().sum(1).mean()}
+
+
+@pytest.mark.parametrize("named", ["embedding", "projection"])
+def test_a_gradient_of_either_name_reaches_a_model_without_a_head(named):
+    class One(Objective):
+        paper = "none"
+
+        def forward(self, views, teacher):
+            return {"one": getattr(views["view"][0], named).square().sum()}
+
+    deep = Perturb(3, Dropout(0.5), 1.0, "pass")
+    r = recipe([View(transform=Crop()), View(transform=Crop(), perturb=deep)], One())
+    backward(r.model, r.objective, r.views, work(r, 0, Machine(tokens=30)))
+    assert r.model.encoder.table.weight.grad.abs().sum() > 0
+
+
+def test_a_teacher_without_dropout_is_not_perturbed_either():
+    views = [View(transform=Crop(), perturb=Perturb(1, Dropout(0.5), 1.0), by="both")]
+    r = headed(views, Reads(), dropout=0.4)
+    w = work(r, 0, Machine())
+    for training in (False, True):
+        helper = copy.deepcopy(r.model).train(training)
+        backward(r.model, r.objective, views, w, helper)
+        micro = w.teacher[0]
+        clean = copy.deepcopy(helper).eval()(micro.batch).projection
+        assert torch.allclose(r.objective.seen.projection[micro.place], clean) != training
+
+
+def test_a_layer_that_gradients_go_round_cannot_be_stopped(monkeypatch):
+    r = headed(DEEP, InfoNCE())
+    monkeypatch.setattr(type(r.model.encoder), "leaks", {1: "a path goes round it"})
+    with pytest.raises(ValueError, match="round a stop at layer 1 of this network: a path"):
+        backward(r.model, r.objective, r.views, work(r, 0, Machine()))
+    backward(r.model, r.objective, ONE_DEEP, work(headed(ONE_DEEP, InfoNCE()), 0, Machine()))

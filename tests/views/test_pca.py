@@ -85,3 +85,21 @@ def test_the_authors_estimate_finds_the_first_direction_and_leaves_the_generator
 def test_a_component_that_there_is_not_is_refused(component):
     with pytest.raises(ValueError, match=f"got {component}"):
         RemovePrincipal(component)
+
+
+@pytest.mark.parametrize("component", [4, -1])
+def test_a_batch_that_varies_along_fewer_directions_loses_only_those(component):
+    x = torch.randn(4, 64, generator=torch.Generator().manual_seed(1)) + 1
+    noise = RemovePrincipal(component).fitted(x, {})
+    assert noise.directions.shape[1] == (3 if component > 0 else 1)
+    torch.testing.assert_close(noise.directions.T @ noise.directions, torch.eye(noise.directions.shape[1]))
+    out = noise(x, key(4))
+    kept = out if component < 0 else x.mean(0).expand(4, 64)
+    torch.testing.assert_close(out, kept, atol=1e-4, rtol=1e-4)
+
+
+def test_numbers_are_not_lowered_under_autocast():
+    x = rows()
+    plain = Perturb(1, RemovePrincipal(2), fraction=1)(x, {"key": key(40)})
+    with torch.autocast("cpu", torch.bfloat16):
+        assert torch.equal(Perturb(1, RemovePrincipal(2), fraction=1)(x, {"key": key(40)}), plain)

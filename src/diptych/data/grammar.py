@@ -1,12 +1,12 @@
 """A corpus from a seed: sentences of made-up words about topics, with a dial for how alike those of a document are.
 
     topics                               2,000 documents of 20 topics
-    topics:documents=5000,alike=0.2      other numbers; any of documents, topics, sentences, alike, seed
+    topics:documents=5000,alike=0.2      other numbers; any of documents, topics, sentences, alike, topical, seed
 
-A document is about one topic, and has a few words of its own among the topic's. Every place of a sentence template that
-holds a content word takes one of the document's own words with probability `alike`, else one of the topic's or of a
-pool that all topics share, as likely as one another. At `alike` 0 two sentences of a document have in common what any
-two of its topic have; at 1 they are about the same few words.
+A document is about one topic, and has a few words of its own, half of them among the topic's and half from a pool
+that all topics share. Every place of a sentence template that holds a content word takes one of the document's own
+words with probability `alike`; else one of the topic's with probability `topical`, or one of the pool. At `alike` 0 two
+sentences of a document have in common what any two of its topic have; at 1 they are about the same few words.
 """
 
 from collections.abc import Iterator
@@ -40,6 +40,7 @@ class Topics:
     topics: int = 20
     sentences: int = 6
     alike: float = 0.5
+    topical: float = 0.1
     seed: int = 0
 
     def __post_init__(self) -> None:
@@ -57,7 +58,7 @@ class Topics:
     @staticmethod
     def of(text: str) -> "Topics":
         """What "topics:documents=5000,alike=0.2" says. Raises ValueError for other names and what is no number."""
-        kinds = {field.name: float if field.name == "alike" else int for field in fields(Topics)}
+        kinds = {field.name: float if field.name in ("alike", "topical") else int for field in fields(Topics)}
         found: dict[str, float] = {}
         for part in filter(None, text.partition(":")[2].split(",")):
             name, _, value = part.partition("=")
@@ -86,14 +87,16 @@ class Topics:
         shared, of_topics = words[:OF_ALL], words[OF_ALL:].reshape(self.topics, OF_TOPIC)
         for number in range(self.documents):
             topic = number % self.topics
-            own = rng.choice(of_topics[topic], OWN, replace=False)
+            own = np.concatenate([rng.choice(pool, OWN // 2, replace=False) for pool in (of_topics[topic], shared)])
             sentences = [self._sentence(rng, own, of_topics[topic], shared) for _ in range(self.sentences)]
             yield " ".join(sentences), f"topic {topic}"
 
     def _sentence(self, rng: np.random.Generator, own: np.ndarray, topic: np.ndarray, shared: np.ndarray) -> str:
         template = TEMPLATES[rng.integers(len(TEMPLATES))]
+        others = (topic, shared)
         pools = [
-            own if rng.random() < self.alike else (topic, shared)[rng.integers(2)] for _ in range(template.count("{}"))
+            own if rng.random() < self.alike else others[rng.random() >= self.topical]
+            for _ in range(template.count("{}"))
         ]
         return template.format(*(rng.choice(pool) for pool in pools)).capitalize() + "."
 

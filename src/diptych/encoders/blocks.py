@@ -39,6 +39,16 @@ def norm(network: nn.Module) -> nn.Module | None:
     return next((found for path in NORM if (found := _at(network, path)) is not None), None)
 
 
+def leaks(network: nn.Module) -> dict[int, str]:
+    """Layers that something below goes round, so that no stop of the gradient there is whole."""
+    found = {}
+    if _at(network, "decoder.embed_positions") is not None:
+        found[0] = "positions are added behind it"  # OPT
+    if isinstance(getattr(_at(network, "encoder"), "conv", None), nn.Module):
+        found[1] = "a convolution takes the input embedding past the first block"  # DeBERTa of the larger sizes
+    return found
+
+
 def _first(network: nn.Module, paths: tuple[str, ...], what: str) -> nn.Module:
     for path in paths:
         if (found := _at(network, path)) is not None:

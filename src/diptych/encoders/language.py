@@ -34,6 +34,7 @@ ELSEWHERE = (  # the same in checkpoints of `transformers`
     ("head.dense", "head.norm", "decoder.bias"),  # ModernBERT
     ("generator_predictions.dense", "generator_predictions.LayerNorm", "generator_lm_head.bias"),  # ELECTRA
 )
+EPSILONS = ("layer_norm_eps", "norm_eps")  # by family
 ENDS = (".weight", ".bias", "")
 OLD = {"LayerNorm.gamma": "LayerNorm.weight", "LayerNorm.beta": "LayerNorm.bias"}  # as the first BERTs have them
 
@@ -68,7 +69,7 @@ class LanguageHead(nn.Module):
             self.dense = nn.Linear(encoder.dim, width)
             nn.init.normal_(self.dense.weight, std=0.02)
         nn.init.zeros_(self.dense.bias)
-        self.norm = nn.LayerNorm(width, eps=getattr(encoder.network.config, "layer_norm_eps", 1e-12))
+        self.norm = nn.LayerNorm(width, eps=_epsilon(encoder.network.config))
         self.bias = nn.Parameter(torch.zeros(tokens))
         self.begun = self._begin(encoder)
 
@@ -131,6 +132,11 @@ class LanguageHead(nn.Module):
     def _begin(self, encoder: "Transformer") -> bool:
         """Whether the folder that the encoder's network was read from has a head."""
         return self.load(layout.locate(encoder.base, offline=True)) if encoder.base else False
+
+
+def _epsilon(config: Any) -> float:
+    """What a network's norms add to a variance."""
+    return float(next((x for name in EPSILONS if (x := getattr(config, name, None)) is not None), 1e-12))
 
 
 def _found(folder: Path) -> dict[str, Tensor] | None:

@@ -165,6 +165,10 @@ class Transformer(Encoder):
         return [family.embedding(self.network), *family.blocks(self.network)]
 
     @property
+    def leaks(self) -> dict[int, str]:
+        return family.leaks(self.network)
+
+    @property
     def noisy(self) -> bool:
         return any(rate > 0 for rate in self.dropouts.values())
 

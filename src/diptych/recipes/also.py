@@ -16,7 +16,7 @@ def also(recipe: "Recipe", given: Mapping[str, Any]) -> "Recipe":
 
     Raises ValueError for options that lack the one they belong to, and for what the encoder cannot do.
     """
-    return _guessing(_reduced(_perturbed(recipe, given), given), given)
+    return _checked(_guessing(_reduced(_perturbed(recipe, given), given), given))
 
 
 def _perturbed(recipe: "Recipe", given: Mapping[str, Any]) -> "Recipe":
@@ -24,15 +24,7 @@ def _perturbed(recipe: "Recipe", given: Mapping[str, Any]) -> "Recipe":
     _belong(given, PERTURB, "perturb_layer", "at which layer is not said")
     if "perturb_layer" not in given:
         return recipe
-    views = with_perturb(recipe.views, given)
-    found = next(view.perturb for view in views if view.perturb)
-    if not 0 <= found.layer < (layers := len(recipe.model.layers)):
-        head = f"{layers - 1} after the head" if recipe.model.has_head else f"{layers - 1} the embedding"
-        raise ValueError(
-            f"--perturb-layer {found.layer}: layers of this model are 0 (the input embedding) to {layers - 1} "
-            f"({layers - 2} after the last block, {head})"
-        )
-    return replace(recipe, views=views, notes=[*recipe.notes, *_of_perturb(found)])
+    return replace(recipe, views=with_perturb(recipe.views, given))
 
 
 def with_perturb(views: "Sequence[View]", given: Mapping[str, Any]) -> "list[View]":
@@ -68,7 +60,24 @@ def _noise(given: Mapping[str, Any]) -> "Noise | Fitted":
     return RemovePrincipal(given.get("perturb_component", 1))
 
 
-def _of_perturb(found: "Perturb") -> list[str]:
+def _checked(recipe: "Recipe") -> "Recipe":
+    """The recipe, with what is to be known of its perturbation. Raises ValueError for a layer that there is not."""
+    found = next((view.perturb for view in recipe.views if view.perturb), None)
+    if found is None:
+        return recipe
+    last = len(recipe.model.layers) - 1
+    if all(view.role == "masked" for view in recipe.views):
+        last -= 1  # words are guessed from the last block
+    if not 0 <= found.layer <= last:
+        told = [f"0 (the input embedding) to {last}"]
+        if last == len(recipe.model.layers) - 1:
+            head = "after the head" if recipe.model.has_head else "the embedding"
+            told = [*told, f"({last - 1} after the last block, {last} {head})"]
+        raise ValueError(f"--perturb-layer {found.layer}: layers of this model are {' '.join(told)}")
+    return replace(recipe, notes=[*recipe.notes, *_of_perturb(found, bool(recipe.model.language))])
+
+
+def _of_perturb(found: "Perturb", guesses: bool) -> list[str]:
     from diptych.core import Fitted
 
     notes = []
@@ -78,7 +87,8 @@ def _of_perturb(found: "Perturb") -> list[str]:
             "learned then depends on the number of processes"
         )
     if found.fraction == 1 and found.gradient == "stop":
-        notes.append(f"all of every step is perturbed and stopped, so nothing at or below layer {found.layer} learns")
+        but = ", but for the table of tokens, which is the last layer of the head that guesses words" if guesses else ""
+        notes.append(f"all rows are perturbed and stopped, so nothing at or below layer {found.layer} learns{but}")
     return notes
 
 
@@ -87,9 +97,17 @@ def _reduced(recipe: "Recipe", given: Mapping[str, Any]) -> "Recipe":
     _belong(given, RANK, RANK, "how strongly is not said")
     if not (weight := given.get(RANK)):
         return recipe
+    from diptych.objectives.denoised import Denoised
+    from diptych.objectives.headed import Headed
     from diptych.objectives.rank import RankReduction
     from diptych.objectives.sum import Sum
 
+    inside = any(isinstance(part, Denoised | Headed) for part in recipe.objective.modules())
+    if inside and given.get(f"{RANK}_matrix") == "projection":
+        raise ValueError(
+            "--rank-reduction-matrix projection: the head of this recipe is a part of its objective, so that there is "
+            "no projection to see; take embedding"
+        )
     options = {name.removeprefix(f"{RANK}_"): x for name, x in given.items() if name.startswith(f"{RANK}_")}
     return replace(recipe, objective=Sum(recipe.objective, (weight, RankReduction(**options))))
 

@@ -4,6 +4,7 @@ from typing import TYPE_CHECKING, Any, Unpack
 
 from diptych.core import Recipe, recipe
 from diptych.recipes import sentences as of_sentences
+from diptych.recipes.dropout import noisy
 from diptych.recipes.sentences import LENGTH
 from diptych.recipes.settings import Settings, options
 from diptych.recipes.text import Method
@@ -60,7 +61,7 @@ def deep_augmentation(
         lambda encoder, temperature: InfoNCE(temperature),
         lambda encoder: of_sentences.with_head(encoder, settings),
     )
-    return of_sentences.read(corpus, method, others)
+    return noisy(of_sentences.read(corpus, method, others), "deep_augmentation")
 
 
 def _with(given: dict[str, Any], encoder: "Static | Transformer", views: "list[View]") -> "list[View]":

@@ -3,7 +3,7 @@
 from dataclasses import replace
 from typing import TYPE_CHECKING, Unpack
 
-from diptych.core import Recipe, recipe
+from diptych.core import Perturb, Recipe, recipe
 from diptych.recipes.settings import KINDS, Settings
 from diptych.recipes.text import Rule, build, contrastive, window
 
@@ -43,10 +43,17 @@ def dropout(
 
 
 def noisy(made: Recipe, name: str) -> Recipe:
-    """A recipe whose views are told apart by dropout alone. Raises ValueError if its encoder has none."""
-    if not made.model.encoder.noisy:
+    """A recipe whose views are told apart by dropout, or by a perturbed layer. Raises ValueError without either."""
+    if not made.model.encoder.noisy and not any(view.perturb and _tells(view.perturb) for view in made.views):
         raise ValueError(
             f"the two views of `{name}` are identical: this encoder has no dropout, so there is nothing "
-            "to learn from; crop the text instead (`diptych train crop`), or set a dropout in its config.json"
+            "to learn from; crop the text instead (`diptych train crop`), perturb a layer (--perturb-layer, by rows or "
+            "all of them), or set a dropout in its config.json"
         )
     return made
+
+
+def _tells(perturb: Perturb) -> bool:
+    """Whether a perturbation makes two views of every batch differ."""
+    drops = getattr(perturb.noise, "rate", 0) > 0
+    return drops and (perturb.unit == "row" or perturb.fraction == 1)

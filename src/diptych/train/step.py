@@ -7,7 +7,7 @@ from dataclasses import replace
 import torch
 from torch import Tensor, nn
 
-from diptych.core import Encoded, Model, Objective, Terms, View, Views
+from diptych.core import Encoded, Model, Objective, Perturb, Terms, View, Views
 from diptych.train.batches import Micro, Work
 from diptych.train.processes import ALONE, World, gradients
 
@@ -42,7 +42,7 @@ def backward(
         micros = micros + micros[-1:] * (world.most(len(micros)) - len(micros))
     states: list[Tensor] = []
     with torch.no_grad(), cast:
-        taught = [teacher(m.batch, m.perturb, keep) for m in work.teacher] if teacher else []
+        taught = [teacher(m.batch, _noise_of(teacher, m), keep) for m in work.teacher] if teacher else []
     with torch.set_grad_enabled(not cached), cast:
         parts = []
         for micro in micros:
@@ -65,6 +65,11 @@ def backward(
         world.sum_(gradients(model))
     detached = {role: [e.map(Tensor.detach) for e in many] for role, many in seen.items()}
     return {name: term.detach() for name, term in terms.items()}, detached
+
+
+def _noise_of(teacher: Model, micro: Micro) -> Perturb | None:
+    """A teacher that encodes as after training is not perturbed either."""
+    return micro.perturb if teacher.encoder.training else None
 
 
 def _whole(micros: list[Micro], parts: list[Encoded], rows: int, world: World) -> Encoded:
@@ -108,7 +113,7 @@ def _by_role(views: Sequence[View], whole: Encoded, work: Work, who: str) -> Vie
 
 def _push(part: Encoded, whole: Encoded, place: Tensor, idle: bool = False) -> None:
     """Carries the gradients that reached `whole` on into the graph of the part of it at `place`; zeros, if `idle`."""
-    pairs = {id(x): (x, whole.parts[name].grad) for name, x in part.parts.items()}
+    pairs = {(id(x), id(y := whole.parts[name])): (x, y.grad) for name, x in part.parts.items()}
     live = [(x, grad[place] * (not idle)) for x, grad in pairs.values() if grad is not None and x.requires_grad]
     if live:
         torch.autograd.backward([x for x, _ in live], [grad for _, grad in live])

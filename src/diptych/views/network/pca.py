@@ -12,6 +12,7 @@ from torch import Tensor
 from diptych.core import Batch
 
 AUTHORS = 6  # directions that the authors' code computes
+NOTHING = 1e-6  # a part of the largest variance that is rounding
 
 
 @dataclass(frozen=True)
@@ -19,10 +20,11 @@ class RemovePrincipal:
     """x <- x - C C^T (x - mean): what lies along principal directions C of the batch is removed, the mean is kept.
 
     `component` K > 0 removes the first K directions; K < 0 the last |K| of the six that are computed, as the authors'
-    later runs do. Rows are tokens, without padding; where the layer's output is an embedding or a picture's
-    map, a row is a sample. Directions come from an exact decomposition; `exact=False` estimates six of them by a
-    randomised one with two power iterations, as the authors do, which gives a poor sixth. They count as constants: no
-    gradient flows through them. Raises ValueError for component 0, or beyond six from the end.
+    later runs do; of as many as there are, in a batch that varies along fewer. Rows are tokens, without padding; where
+    the layer's output is an embedding or a picture's map, a row is a sample. Directions come from an exact
+    decomposition; `exact=False` estimates six of them by a randomised one with two power iterations, as the authors do,
+    which gives a poor sixth. They count as constants: no gradient flows through them. Raises ValueError for component
+    0, or beyond six from the end.
     """
 
     component: int = 1
@@ -36,9 +38,10 @@ class RemovePrincipal:
             )
 
     def fitted(self, h: Tensor, batch: Batch) -> "Removed":
-        rows = real(h, batch).detach().float()
-        mean = rows.mean(0)
-        return Removed(mean, self._directions(rows - mean))
+        with torch.autocast(h.device.type, enabled=False):
+            rows = real(h, batch).detach().float()
+            mean = rows.mean(0)
+            return Removed(mean, self._directions(rows - mean))
 
     def _directions(self, rows: Float[Tensor, "m d"]) -> Float[Tensor, "d k"]:
         most = min(rows.shape)
@@ -52,12 +55,11 @@ class RemovePrincipal:
 
 
 def _leading(rows: Float[Tensor, "m d"], k: int) -> Float[Tensor, "d k"]:
-    """The k leading right singular vectors, from the smaller Gram matrix."""
+    """The k leading right singular vectors, or as many as rows vary along, from the smaller Gram matrix."""
     m, d = rows.shape
-    if d <= m:
-        return torch.linalg.eigh(rows.T @ rows)[1].flip(1)[:, :k]
-    vectors = torch.linalg.eigh(rows @ rows.T)[1].flip(1)[:, :k]
-    return torch.nn.functional.normalize(rows.T @ vectors, dim=0)
+    squares, vectors = torch.linalg.eigh(rows.T @ rows if d <= m else rows @ rows.T)
+    vectors = vectors[:, squares > NOTHING * squares.amax()].flip(1)[:, :k]
+    return vectors if d <= m else torch.nn.functional.normalize(rows.T @ vectors, dim=0)
 
 
 @dataclass(frozen=True)
@@ -68,8 +70,9 @@ class Removed:
     directions: Float[Tensor, "d k"]
 
     def __call__(self, h: Tensor, key: Int[Tensor, " b"]) -> Tensor:
-        x = h.float().flatten(1) if h.ndim == 4 else h.float()
-        return (x - (x - self.mean) @ self.directions @ self.directions.T).view_as(h)
+        with torch.autocast(h.device.type, enabled=False):
+            x = h.float().flatten(1) if h.ndim == 4 else h.float()
+            return (x - (x - self.mean) @ self.directions @ self.directions.T).view_as(h)
 
 
 def real(h: Tensor, batch: Batch) -> Float[Tensor, "m d"]:
