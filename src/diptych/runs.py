@@ -339,6 +339,15 @@ def find(paths: Sequence[Path]) -> list[Run]:
     return runs
 
 
+def changed(runs: Sequence[Run], fingerprint: str) -> list[str]:
+    """A line for every run that learned from other documents than those with this fingerprint."""
+    return [
+        f"{run.folder} was trained on other documents: its corpus has changed since"
+        for run in runs
+        if run.call.get("documents_fingerprint", "") not in ("", fingerprint)
+    ]
+
+
 def started_from(model: Path) -> Path | None:
     """The weights that a model, or the run it is in, started from; None if that is not known."""
     model = model.expanduser().resolve()

@@ -98,7 +98,7 @@ def test_the_layer_is_perturbed_as_the_options_say(corpus):
     ("given", "words"),
     [
         ({"perturb_rate": 0.2}, "--perturb-rate belongs to --perturb-layer"),
-        ({"perturb_layer": 2}, r"layers of this model are 0 .* to 1"),
+        ({"perturb_layer": 2}, "layers of this model are 0, the embedding"),
         ({"perturb_layer": 0, "perturb_rate": 1.5}, "got 1.5"),
         ({"perturb_layer": 0, "perturb_fraction": 0.0}, "got 0.0"),
         ({"perturb_layer": 0, "perturb_component": 2}, "--perturb-noise pca"),
@@ -169,3 +169,45 @@ def test_a_rank_that_cannot_be_seen_is_not_reduced_in_silence(corpus):
         recipes.promptbert(
             str(corpus), dim=32, vocabulary=200, steps=2, rank_reduction=0.1, rank_reduction_matrix="projection"
         )
+
+
+def test_a_sweep_with_one_value_that_cannot_be_begins_no_run(diptych, corpus, tmp_path):
+    call = ("train", "crop", "--corpus", corpus, "--out", tmp_path / "s", "--sweep", "perturb_layer=none,0..3", *SMALL)
+    code, _, err = diptych(*call)
+    assert (code, "--perturb-layer 2: layers of this model are 0, the embedding" in err) == (2, True)
+    assert not (tmp_path / "s").exists()
+
+
+@pytest.mark.parametrize(
+    ("given", "words"),
+    [
+        ({"perturb_layer": -1}, "--perturb-layer -1: layers"),
+        ({"perturb_layer": 0, "perturb_noise": "pca", "perturb_component": 16}, "removes all 16 directions"),
+        ({"rank_reduction": 0.0, "rank_reduction_phase": "1"}, "a weight of 0 does nothing"),
+    ],
+)
+def test_options_without_effect_are_refused(corpus, given, words):
+    from diptych import recipes
+
+    with pytest.raises(ValueError, match=words):
+        recipes.crop(str(corpus), dim=16, vocabulary=200, steps=2, **given)
+
+
+def test_the_group_without_an_option_is_called_none(diptych, corpus, tmp_path):
+    call = ("train", "crop", "--corpus", corpus, "--out", tmp_path / "s", "--sweep", "perturb_layer=none,0", *SMALL)
+    assert diptych(*call)[0] == 0
+    code, out, err = diptych("compare", tmp_path / "s", "--baseline", "perturb_layer=none", "--json")
+    assert code == 0, err
+    assert [*json.loads(out)["groups"]] == ["perturb_layer=0", "perturb_layer=none"]
+
+
+def test_who_looks_at_a_run_is_told_that_its_corpus_has_changed(diptych, corpus, tmp_path):
+    run = tmp_path / "run"
+    assert diptych("train", "crop", "--corpus", corpus, "--out", run, "--snapshots", 3, *SMALL)[0] == 0
+    for command in (("choose", run, "--documents", 30), ("analyse", run, "--out", tmp_path / "a.html")):
+        assert "its corpus has changed since" not in diptych(*command)[2]
+    lines = corpus.read_text().splitlines()
+    corpus.write_text("\n".join(lines[4:]))
+    for command in (("choose", run, "--documents", 30), ("analyse", run, "--out", tmp_path / "a.html")):
+        code, _, err = diptych(*command)
+        assert (code, f"{run} was trained on other documents: its corpus has changed since" in err) == (0, True), err

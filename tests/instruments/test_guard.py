@@ -141,11 +141,11 @@ def test_one_look_in_five_is_taken_until_something_is_seen(monkeypatch):
     monkeypatch.setattr(
         "diptych.instruments.guard.effective_rank", lambda x, centred: seen.append(1) or torch.tensor(9.0)
     )
-    told([(rows(), rows(seed=1))] * 20)
+    told([(rows(), rows() + rows(seed=1))] * 20)
     assert len(seen) == 4
     copied = rows()
     copied[10:14] = copied[3]
-    told([(copied, rows(seed=1))] * 20)
+    told([(copied, copied + rows(seed=1))] * 20)
     assert len(seen) == 24
 
 
@@ -161,3 +161,14 @@ def test_a_run_is_given_the_guard_that_was_asked_for(how, kinds):
     guards = fitting._guards(recipe(CROPS, InfoNCE(0.1)), how, print)
     assert [guard.stop for guard in guards] == kinds
     assert all(guard.temperature == 0.1 for guard in guards)
+
+
+def test_pairs_that_stay_no_nearer_than_others_are_named_and_a_slow_start_is_not():
+    apart = [(x := rows(seed=i), x.roll(1, 0)) for i in range(12)]
+    said = told(apart)
+    assert len(said) == 1
+    assert "step 10: pairs are no nearer than others" in said[0]
+    near = [(x := rows(seed=i), x + 0.5 * rows(seed=100 + i)) for i in range(12)]
+    assert told(apart[:9] + near) == []
+    with pytest.raises(CollapsedError, match="step 10"):
+        told(apart, stop=True)

@@ -126,7 +126,7 @@ def test_infocse_guesses_through_the_embedding_of_a_frozen_networks_text(tmp_pat
         ("view", "model"),
         ("masked", "teacher"),
     ]
-    assert made.model.encoder.pooling == "cls"
+    assert made.model.encoder.pooling == "mean"
     assert (made.teacher.momentum, made.teacher.layer, made.teacher.dropout) == (1.0, 2, False)
     assert made.objective.weights == [1.0, 1e-5]
     assert made.views[2].transform.second.rate == 0.4

@@ -92,7 +92,7 @@ def test_what_they_are_made_of():
     made = {name: getattr(recipes, name)(corpus(), **SMALL) for name in NAMES}
     for name in ("simcse", "mixcse", "esimcse"):
         encoder, head = made[name].model.encoder, made[name].model.head
-        assert encoder.pooling == "cls"
+        assert encoder.pooling == "mean"
         assert [type(part).__name__ for part in head] == ["Linear", "Tanh"]
         assert len(made[name].model.layers) == 6
         assert made[name].objective.temperature == 0.05

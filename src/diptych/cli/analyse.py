@@ -119,4 +119,6 @@ def _documents(models: Sequence[str], corpus: str | None, text: str | None, labe
     known = told.get("corpus")
     if not known or str(known).startswith(GIVEN) or any(view.get("column") != "text" for view in call.get("views", [])):
         raise ValueError(f"{run} was not trained on documents of a path, so its corpus cannot be read: give --corpus")
-    return corpus_of(str(known), text or told.get("text_column"), label or told.get("label_column"))
+    found = corpus_of(str(known), text or told.get("text_column"), label or told.get("label_column"))
+    note(*runs.changed([runs.Run(run)], found.fingerprint))
+    return found

@@ -83,6 +83,7 @@ def choose(
     told = [] if corpus else [call["arguments"] for call in calls.values()]
     columns = told[0] if told else {}
     read = corpus_of(chosen, text_column or columns.get("text_column"), label_column or columns.get("label_column"))
+    note(*([] if corpus else runs.changed(there, read.fingerprint)))
     tasks = suites.tasks("sts", sts) if sts else []
     note(*asked.notes(tasks))
     held_out = bool(told) and all(arguments.get("train_only") for arguments in told)

@@ -1,6 +1,7 @@
 """One call as many: several seeds, several values of an option."""
 
 from collections.abc import Callable, Mapping, Sequence
+from difflib import get_close_matches
 from itertools import product
 from typing import Any
 
@@ -33,7 +34,8 @@ def _axis(text: str, known: Mapping[str, Any]) -> tuple[str, list[Any]]:
     option, _, listed = text.partition("=")
     option = option.strip().removeprefix("--").replace("-", "_")
     if option not in known or option in ("corpus", "seed"):
-        others = ", ".join(sorted({*known} - {"corpus", "seed"}))
+        free = sorted({*known} - {"corpus", "seed"})
+        others = ", ".join(get_close_matches(option, free, 3) or free)
         raise ValueError(
             f"--sweep {text!r:.60}: an option of this recipe and its values, as lr=0.1,0.01; it has {others}"
         )

@@ -245,6 +245,8 @@ def _train(function: Callable[..., Recipe], settings: Mapping[str, Any], output:
     note(*said)
     ready = [function(**next(iter(calls.values())))]
     note(*(line for line in ready[0].notes if line not in said))
+    for arguments in [*calls.values()][1:] if output.sweep else ():
+        function(**arguments)  # one that cannot be is refused before any is begun
     for number, (folder, arguments) in enumerate(calls.items()):  # all, so that --resume finishes those that come later
         recipe = function(**arguments) if output.sweep and number else _for_seed(ready[0], arguments)
         begin(recipe, folder, machine, force=output.force, snapshots=output.snapshots)

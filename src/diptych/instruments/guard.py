@@ -19,6 +19,8 @@ from diptych.measure.rows import unit
 ROWS = 128  # of a batch, whose spectrum and softmax are looked at
 EACH = 5  # of its looks one is taken, and those after one that saw something
 IN_A_ROW = 3  # looks that tell a state from a moment
+LONG = 10  # looks in which nothing is learned
+NEARER = 1e-3  # cosines of pairs less those of others, at least
 SAME = 1e-5  # alignment of views that differ by no more than the rounding of bf16
 ONE_POINT = 0.999  # mean cosine of a collapse
 THIN, FALLEN = 0.05, 0.5  # effective rank, as a part of what it can be and of what it was
@@ -40,6 +42,7 @@ class Guard:
 
     identical     the two views of a sample are the same from the start      (a collapse)
     constant      all samples have one embedding                             (a collapse)
+    chance        pairs are no nearer than others, ten looks in a row        (a collapse)
     dimensional   embeddings fill a small part of the directions they filled (a collapse)
     duplicates    anchors of a batch are equal, and are each other's negatives
     saturated, blunt     the temperature is too low, too high, for the batch
@@ -73,7 +76,7 @@ class Guard:
 
     def _tell(self, kind: str, line: str, step: int) -> None:
         self.seen[kind] += 1
-        if self.seen[kind] < (1 if kind in AT_ONCE else IN_A_ROW) or kind in self.told:
+        if self.seen[kind] < LOOKS.get(kind, IN_A_ROW) or kind in self.told:
             return
         self.told.add(kind)
         if self.stop and kind in COLLAPSES:
@@ -84,6 +87,8 @@ class Guard:
         if (cosine := float(mean_cosine(x))) > ONE_POINT:
             yield "constant", f"all samples have nearly one embedding (mean cosine {cosine:.4f}); {MORE_APART}"
             return
+        if (gap := float(nearer(x, y))) < NEARER:
+            yield "chance", f"pairs are no nearer than others (by {gap:.4f}), so nothing is learned; {MORE_APART}"
         if self.calls == 1 and (near := float(alignment(x, y))) < SAME:
             yield "identical", f"the two views of a sample are the same (alignment {near:.1e}); {OTHER_VIEWS}"
         if (copies := duplicates(x)) > COPIES:
@@ -115,13 +120,19 @@ class Guard:
             yield "blunt", f"pairs are {gap:.2f} nearer than others, and {told_as} hides it; {SHARPER}"
 
 
-COLLAPSES = ("identical", "constant", "dimensional")
-AT_ONCE = ("identical",)
+COLLAPSES = ("identical", "constant", "chance", "dimensional")
+LOOKS = {"identical": 1, "chance": LONG}
 MORE_APART = "lower the learning rate, warm up longer, or see that the objective pushes samples apart"
 OTHER_VIEWS = "crop the text, perturb a layer, or raise dropout"
 REPEATED = "remove duplicates from the data, or they are pushed apart from themselves"
 HARDER = "nothing is left to learn from this batch: a larger one, harder views, or a higher temperature"
 SHARPER = "lower it: 0.05 and 0.1 are usual"
+
+
+def nearer(x: Float[Tensor, "b p"], y: Float[Tensor, "b p"]) -> Float[Tensor, ""]:
+    """The mean cosine of unit rows i of both, less that of different rows."""
+    own, n = (x * y).sum(), len(x)
+    return own / n - (x.sum(0) @ y.sum(0) - own) / (n * (n - 1))
 
 
 def duplicates(x: Float[Tensor, "b p"]) -> float:

@@ -70,10 +70,16 @@ def _checked(recipe: "Recipe") -> "Recipe":
         last -= 1  # words are guessed from the last block
     if not 0 <= found.layer <= last:
         told = [f"0 (the input embedding) to {last}"]
-        if last == len(recipe.model.layers) - 1:
+        if len(recipe.model.encoder.layers) == 1:
+            told = ["0, the embedding", *([f"and {last}, after the head"] if recipe.model.has_head else [])]
+        elif last == len(recipe.model.layers) - 1:
             head = "after the head" if recipe.model.has_head else "the embedding"
             told = [*told, f"({last - 1} after the last block, {last} {head})"]
         raise ValueError(f"--perturb-layer {found.layer}: layers of this model are {' '.join(told)}")
+    if getattr(found.noise, "component", 0) >= recipe.model.encoder.dim:
+        raise ValueError(
+            f"--perturb-component {found.noise.component} removes all {recipe.model.encoder.dim} directions there are"  # type: ignore[union-attr]
+        )
     return replace(recipe, notes=[*recipe.notes, *_of_perturb(found, bool(recipe.model.language))])
 
 
@@ -96,6 +102,7 @@ def _reduced(recipe: "Recipe", given: Mapping[str, Any]) -> "Recipe":
     """The objective with the entropy of its views' spectrum added."""
     _belong(given, RANK, RANK, "how strongly is not said")
     if not (weight := given.get(RANK)):
+        _belong({name: x for name, x in given.items() if name != RANK}, RANK, RANK, "a weight of 0 does nothing")
         return recipe
     from diptych.objectives.denoised import Denoised
     from diptych.objectives.headed import Headed

@@ -48,7 +48,7 @@ def noisy(made: Recipe, name: str) -> Recipe:
         raise ValueError(
             f"the two views of `{name}` are identical: this encoder has no dropout, so there is nothing "
             "to learn from; crop the text instead (`diptych train crop`), perturb a layer (--perturb-layer, by rows or "
-            "all of them), or set a dropout in its config.json"
+            "all of them), or raise --dropout"
         )
     return made
 

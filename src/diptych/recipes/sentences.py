@@ -60,12 +60,15 @@ def with_head(encoder: "Static | Transformer", settings: Settings) -> "Model":
 
 
 def pool_first(encoder: "Static | Transformer", given: Mapping[str, Any]) -> None:
-    """Has a transformer pooled by [CLS], unless options or its folder say how, or it is causal."""
+    """Has a pretrained transformer pooled by [CLS], unless options or its folder say how, or it is causal.
+
+    Of a network from scratch [CLS] is one vector for all texts: nothing has taught it to look at them.
+    """
     from diptych.encoders import direction, folder
     from diptych.encoders.transformer import Transformer
 
     if not isinstance(encoder, Transformer) or {"pooling", "init"} & given.keys() or direction.causal(encoder.network):
         return
     name = given.get("encoder", "tiny")
-    if name == "tiny" or not folder.chain(folder.locate(name)):
+    if name != "tiny" and not folder.chain(folder.locate(name)):
         encoder.pooling = "cls"

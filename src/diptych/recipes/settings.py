@@ -96,7 +96,8 @@ class Settings(TypedDict, total=False):
     perturb_views: Literal["all", "first"]
     """Whether every view is perturbed, or the first alone."""
     rank_reduction: float | None
-    """Add the entropy of the batch's spectrum, times this, to the loss (above 0 lowers the rank; 0.001 is usual)."""
+    """Add the entropy of the batch's spectrum, times this, to the loss (above 0 lowers the rank, below raises it;
+    0.001 is usual)."""
     rank_reduction_phase: Literal["all", "1", "2"]
     """Do so while the rank rises (1), after its peak (2), or always (all)."""
     rank_reduction_matrix: Literal["embedding", "projection"]

@@ -23,10 +23,11 @@ def simcse(
 ) -> Recipe:
     """One sentence of a document, encoded twice, is a positive pair: dropout alone tells the views apart.
 
-    The embedding is that of [CLS] (layer L of BERT's L blocks), and a linear layer with tanh stands on it in training
-    only (layer L + 1). For a pretrained encoder the defaults are the paper's: rate 3e-5, batch 64, one epoch, no
-    warm-up, gradients cut to 1, 32 tokens, temperature 0.05. Without --encoder a tiny BERT is trained from scratch. A
-    static encoder drops numbers of its token vectors (rate 0.1), which the paper has not.
+    The embedding is that of [CLS] (layer L of BERT's L blocks; the mean, for a network from scratch), and a linear
+    layer with tanh stands on it in training only (layer L + 1). For a pretrained encoder the defaults are the
+    paper's: rate 3e-5, batch 64, one epoch, no warm-up, gradients cut to 1, 32 tokens, temperature 0.05. Without
+    --encoder a tiny BERT is trained from scratch. A static encoder drops numbers of its token vectors (rate 0.1), which
+    the paper has not.
     Source: SimCSE, arXiv:2104.08821.
 
     Parameters

@@ -10,6 +10,7 @@ from diptych.report.card import Card
 
 ASIDE = {"seed", "seeds", "out"}  # arguments by which runs do not differ
 PATHS = ("corpus", "init", "encoder", "evaluate")
+ADDED = ("perturb_", "rank_reduction", "mlm_")  # options that add something, where they are given
 USUAL = {"role": "view", "column": "text", "by": "model"}  # of a view: not worth a word
 ALWAYS = {"Perturb"}  # a class that says nothing, for there is no other in its place
 
@@ -134,7 +135,7 @@ def _leaves(name: str, node: ast.expr) -> Facts:
 
 
 def _missing(name: str) -> str:
-    return "none" if name.startswith("view") else "default"
+    return "none" if name.startswith(("view", *ADDED)) else "default"
 
 
 def _naming(differing: Sequence[str], values: Mapping[str, Sequence[str]], asked: set[str]) -> list[str]:
