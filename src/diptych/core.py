@@ -342,9 +342,7 @@ class Model(nn.Module):
     def _stoppable(self, perturb: Perturb | None) -> None:
         """Raises ValueError where gradients would go round a stop."""
         if perturb and perturb.gradient != "pass" and (why := self.encoder.leaks.get(perturb.layer)):
-            raise ValueError(
-                f"gradients go round a stop at layer {perturb.layer} of this network: {why}; take another"
-            )
+            raise ValueError(f"gradients go round a stop at layer {perturb.layer} of this network: {why}; take another")
 
 
 def _labels(batch: Batch) -> Int[Tensor, "..."]:
