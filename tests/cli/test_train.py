@@ -218,6 +218,7 @@ def test_tiny_trains_and_loads(diptych, corpus, tmp_path):
         (("--batch", 1), "at least two"),
         (("--temperature", "nan"), "above 0"),
         (("--seeds", "3..1"), "0,1,2 or 0..4"),
+        (("--seeds", "1,1"), "different numbers"),
         (("--workers", -1), "0 or more"),
     ],
 )

@@ -325,9 +325,13 @@ def _seeds(text: str | None) -> list[int]:
             if not first <= last < first + MANY:
                 raise ValueError
             return list(range(first, last + 1))
-        return [int(part) for part in text.split(",")]
+        found = [int(part) for part in text.split(",")]
+        if len({*found}) < len(found):
+            raise ValueError
+        return found
     except ValueError:
-        raise ValueError(f"--seeds takes up to {MANY:,} numbers, such as 0,1,2 or 0..4; got {text!r:.60}") from None
+        given = f"such as 0,1,2 or 0..4; got {text!r:.60}"
+        raise ValueError(f"--seeds takes up to {MANY:,} different numbers, {given}") from None
 
 
 def _tell(made: Sequence[runs.Run], json: bool) -> None:
