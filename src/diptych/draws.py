@@ -20,11 +20,11 @@ def keys(seed: int, step: int, samples: Int[np.ndarray, " b"], view: int) -> Int
     """One 64-bit key per sample, a function of (seed, step, sample, view) and of nothing else."""
     x = np.asarray(samples, dtype=np.uint64)
     for part in (seed, step, view):
-        x = _mixed(x + np.uint64(part * 0xD1B54A32D192ED03 % 2**64))
+        x = mixed(x + np.uint64(part * 0xD1B54A32D192ED03 % 2**64))
     return x.view(np.int64)
 
 
-def _mixed(x: Int[np.ndarray, " b"]) -> Int[np.ndarray, " b"]:
+def mixed(x: Int[np.ndarray, " b"]) -> Int[np.ndarray, " b"]:
     """The output function of splitmix64 (Steele, Lea & Flood, OOPSLA 2014)."""
     x = x + np.uint64(0x9E3779B97F4A7C15)
     x = (x ^ (x >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)

@@ -230,38 +230,26 @@ def _carry_out(
     watch: Watch,
     say: Callable[..., None],
 ) -> Run:
-    with runs.held(run.folder) if processes.world().first else nullcontext():
-        return _finish(recipe, run, machine, beside, guard, watch, say)
-
-
-def _finish(
-    recipe: Recipe,
-    run: Run,
-    machine: Machine,
-    beside: Mapping[str, Encoder] | None,
-    guard: Watchfulness,
-    watch: Watch,
-    say: Callable[..., None],
-) -> Run:
     world = processes.world()
-    world.wait()  # until the first has the run to itself
-    if world.first:
-        runs.sweep(run)
-        if (run.folder / REPLACED).is_dir():
-            say(f"the earlier run is kept in {run.folder / REPLACED} until this one has a model")
-        if not run.start.is_dir():
-            with whole(run.start) as part:
-                recipe.model.encoder.save(part)
-    if not run.learned:
-        _learn(recipe, run, machine, world, guard, watch, say)
-    if world.first:
-        runs.settle(run)
-    world.wait()
-    if beside is not None and not run.finished and (recipe.documents is not None or _given(recipe)):
-        say("judging ...")
-        say(*write_up(run, recipe.documents, beside, recipe.tasks))
-    world.wait()
-    return run
+    with runs.held(run.folder) if world.first else nullcontext():
+        world.wait()  # until the first has the run to itself
+        if world.first:
+            runs.sweep(run)
+            if (run.folder / REPLACED).is_dir():
+                say(f"the earlier run is kept in {run.folder / REPLACED} until this one has a model")
+            if not run.start.is_dir():
+                with whole(run.start) as part:
+                    recipe.model.encoder.save(part)
+        if not run.learned:
+            _learn(recipe, run, machine, world, guard, watch, say)
+        if world.first:
+            runs.settle(run)
+        world.wait()
+        if beside is not None and not run.finished and (recipe.documents is not None or _given(recipe)):
+            say("judging ...")
+            say(*write_up(run, recipe.documents, beside, recipe.tasks))
+        world.wait()
+        return run
 
 
 def _learn(

@@ -11,8 +11,11 @@ def batch(subject: Subject) -> Finding:
     """Negatives of an anchor, and the part of all documents that they are."""
     recipe = subject.recipe
     hard = sum(view.role == "negative" for view in recipe.views)
-    which, n = getattr(recipe.objective, "negatives", "all"), len(recipe.data)
-    own = 0 if which == "own" else recipe.batch - 1
+    which, n = recipe.objective.told("negatives") or "all", len(recipe.data)
+    if recipe.objective.told("temperature") is None:
+        told = f"a batch of {recipe.batch:,}; no document is a negative of another in {type(recipe.objective).__name__}"
+        return Finding("negatives", "ok", told, "", {"batch": recipe.batch, "negatives": 0, "documents": n})
+    own = 0 if which == "own" else recipe.batch - 1 + (recipe.objective.told("size") or 0)
     theirs = hard * (recipe.batch if which == "all" else 1)
     numbers = {"batch": recipe.batch, "negatives": own + theirs, "hard": theirs, "documents": n}
     of_hard = f", {theirs:,} of them hard" if theirs else ""

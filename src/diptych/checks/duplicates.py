@@ -15,6 +15,7 @@ from jaxtyping import Int, UInt
 
 from diptych.checks.finding import Finding, Subject, percent
 from diptych.data.triplets import false_negatives
+from diptych.draws import mixed
 
 WORDS = 5  # of a stretch
 NEAR = 0.8  # Jaccard index of near duplicates
@@ -66,7 +67,7 @@ def stretches(text: str) -> Stretches:
     x = np.array(words, np.uint64)
     out = np.zeros(len(x) - WORDS + 1, np.uint64)
     for i in range(WORDS):
-        out = _mixed(out + x[i : len(x) - WORDS + 1 + i])
+        out = mixed(out + x[i : len(x) - WORDS + 1 + i])
     return np.unique(out)
 
 
@@ -80,13 +81,6 @@ def _hash(word: str) -> int:
             _known.clear()
         _known[word] = int.from_bytes(blake2b(word.encode("utf-8", "surrogatepass"), digest_size=8).digest(), "little")
     return _known[word]
-
-
-def _mixed(x: UInt[np.ndarray, " n"]) -> UInt[np.ndarray, " n"]:
-    """The output function of splitmix64 (Steele, Lea & Flood, OOPSLA 2014)."""
-    x = (x ^ (x >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
-    x = (x ^ (x >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
-    return x ^ (x >> np.uint64(31))
 
 
 def alike(documents: Sequence[Stretches]) -> Int[np.ndarray, " n"]:
@@ -121,7 +115,7 @@ def _signatures(documents: Sequence[Stretches]) -> UInt[np.ndarray, "n h"]:
     """For each of the hashes, the least that a stretch of the document has."""
     every, edges = np.concatenate(documents), np.cumsum([0, *map(len, documents[:-1])])
     seeds = np.random.default_rng(0).integers(MASK, size=BANDS * OF_A_BAND, dtype=np.uint64)
-    return np.stack([np.minimum.reduceat(_mixed(every ^ seed), edges) for seed in seeds], 1)
+    return np.stack([np.minimum.reduceat(mixed(every ^ seed), edges) for seed in seeds], 1)
 
 
 def _index(a: Stretches, b: Stretches) -> float:

@@ -29,7 +29,7 @@ class MomentumQueue(Objective):
             raise ValueError(f"a temperature is above 0; got {temperature}")
         if width < 1 or size < 1:
             raise ValueError(f"a queue has at least one row, of one number; got {size=} and {width=}")
-        self.temperature = temperature
+        self.temperature, self.size = temperature, size
         self.register_buffer("rows", torch.zeros(size, width))
         self.register_buffer("count", torch.zeros((), dtype=torch.int64))
 
