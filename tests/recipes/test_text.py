@@ -22,6 +22,15 @@ def test_a_batch_larger_than_the_corpus_is_told():
     assert not any("batch" in note for note in recipes.crop(from_texts(texts(30)), batch=30, **SMALL).notes)
 
 
+def test_a_small_bert_has_as_many_blocks_as_are_asked_for():
+    made = recipes.crop(from_texts(texts(30)), encoder="tiny", layers=2, **SMALL)
+    assert len(made.model.encoder.layers) == 1 + 2
+    with pytest.raises(ValueError, match="from 1 to 96 blocks; got layers=0"):
+        recipes.crop(from_texts(texts(30)), encoder="tiny", layers=0, **SMALL)
+    with pytest.raises(ValueError, match="--layers is for tiny"):
+        recipes.crop(from_texts(texts(30)), layers=2, **SMALL)
+
+
 def test_train_only_is_there_for_large_corpora():
     """More documents than are judged."""
     documents = from_texts(texts(30_100), list("ab") * 15_050)

@@ -45,6 +45,8 @@ class Settings(TypedDict, total=False):
     evenly spaced in it, of 268 million characters."""
     dim: int | None
     """Width of the embeddings of static and tiny."""
+    layers: int | None
+    """Blocks of tiny (4)."""
     batch: int | None
     """Documents per step, each the negative of all others."""
     epochs: float | None

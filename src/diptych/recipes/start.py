@@ -15,6 +15,7 @@ CHARACTERS = 300  # of the corpus for each token of the vocabulary
 LEARNED = 1 << 28  # characters: of a larger corpus, a vocabulary is learned from every second, third ... document
 LOADED = ("prompt", "bidirectional", "weights")  # options of what a pretrained transformer is loaded as
 WIDEST = 65_536  # numbers of an embedding
+LAYERS, DEEPEST = 4, 96  # blocks of `tiny`
 
 
 def encoder_of(
@@ -54,20 +55,24 @@ def _fresh(documents: "Documents", given: Mapping[str, Any], kind: Defaults) -> 
     name, seed, dim = given.get("encoder", "static"), given.get("seed", 0), given.get("dim", kind.dim)
     if not 1 <= dim <= WIDEST:
         raise ValueError(f"an embedding has from 1 to {WIDEST:,} numbers; got dim={dim}")
+    if name == "static":
+        _only({"layers"}, given, "is for tiny; static is one table")
+    if not 1 <= (blocks := given.get("layers", LAYERS)) <= DEEPEST:
+        raise ValueError(f"tiny has from 1 to {DEEPEST} blocks; got layers={blocks}")
     characters = sum(map(len, documents.texts))
     size = given["vocabulary"] if "vocabulary" in given else _vocabulary(characters)
     some = documents.texts[:: 1 + characters // LEARNED]
     tokenizer = vocabulary.train(some, size, punctuation=name == "tiny")
     if name == "static":
         return kind, fresh(damped(tokenizer), dim, seed, normalize=True)
-    return kind, tiny(tokenizer, seed, width=dim)
+    return kind, tiny(tokenizer, seed, layers=blocks, width=dim)
 
 
 def _loaded(given: Mapping[str, Any], kinds: Mapping[str, Defaults]) -> "tuple[Defaults, Encoder]":
     """An encoder from a folder or the hub."""
     from diptych import encoders
 
-    _only({"vocabulary", "dim"}, given, "belongs to an encoder from scratch (static, tiny)")
+    _only({"vocabulary", "dim", "layers"}, given, "belongs to an encoder from scratch (static, tiny)")
     asked = {k: x for k, x in given.items() if k in LOADED and x}
     encoder = encoders.load(given["init"] if "init" in given else given["encoder"], **asked)
     return kinds[_kind(encoder, kinds)], encoder
