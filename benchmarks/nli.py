@@ -95,7 +95,10 @@ class Job:
         settings = COMMON | {"lr": self.lr} | ARMS[self.arm] | {"seed": self.seed, "encoder": self.path}
         if self.name == "static":
             settings |= {"lr": 0.1, "lora": 0}
-        return settings if settings["lora"] else {k: x for k, x in settings.items() if k not in ADAPTER}
+        if settings["lora"]:
+            return settings
+        none = {} if self.name == "static" else {"lora": 0}  # a causal model has an adapter unless it is told not to
+        return {k: x for k, x in settings.items() if k not in ADAPTER} | none
 
 
 def model_path(data: Path, name: str, start: str | None) -> str:
@@ -147,7 +150,7 @@ def before(encoder: Any, job: Job) -> dict[str, dict[str, float]]:
     return _before[key]
 
 
-def mine(data: Path, path: str, out: Path) -> str:
+def mine(data: Path, name: str, path: str, out: Path) -> str:
     """Triplets whose third text is one that the untrained model finds near."""
     from diptych import encoders, mining
     from diptych.data.mining import Wanted
@@ -155,7 +158,8 @@ def mine(data: Path, path: str, out: Path) -> str:
 
     if not out.exists():
         pairs = read(str(data / "nli" / "snli_triplets.jsonl"), hard_negatives=False)
-        mining.mine(path, encoders.load(path), pairs, Wanted(last=RANKS), out)
+        part = 1.0 if name in MODELS else 0.95  # an untrained language model puts all texts at cosines near 1
+        mining.mine(path, encoders.load(path), pairs, Wanted(last=RANKS, part=part), out)
     return str(out)
 
 
@@ -284,7 +288,7 @@ def jobs_of(given: argparse.Namespace, scratch: Path) -> list[Job]:
             continue
         lr = best(done, name, "lora" in ARMS[arm]) if given.lr == "best" else float(given.lr)
         path = model_path(given.data, name, given.start)
-        hard = mine(given.data, path, scratch / f"{name}-mined.jsonl") if arm == "mined" else None
+        hard = mine(given.data, name, path, scratch / f"{name}-mined.jsonl") if arm == "mined" else None
         jobs.append(Job(given.data, given.start, suites, name, arm, seed, lr, hard))
     return jobs
 

@@ -205,7 +205,7 @@ class Encoder(nn.Module, ABC):
 
     dim: int
     padded: bool = True  # whether a batch is padded to its longest sample
-    micro: int = 4096  # tokens of a micro-batch, unless the machine says otherwise
+    micro: int = 4096  # tokens of a micro-batch on a processor, unless the machine says otherwise
     threads: int | None = None  # of the processor; None is all of them
     precision: Precision = "fp32"  # of embedding; of training the machine decides
     recompute: bool = False  # in training: whether blocks keep nothing, and compute it again for the gradient
@@ -263,7 +263,7 @@ class Encoder(nn.Module, ABC):
         self.eval()
         try:
             with torch.inference_mode(), torch.autocast(device.type, torch.bfloat16, lower):
-                for rows in cuts([self.size(s) for s in samples], 2 * self.micro, self.padded):
+                for rows in cuts([self.size(s) for s in samples], 2 * micro_of(self, device), self.padded):
                     batch = self.collate([samples[i] for i in rows])
                     out[rows] = self({k: x.to(device) for k, x in batch.items()}).float().cpu().numpy()
         finally:
@@ -273,6 +273,14 @@ class Encoder(nn.Module, ABC):
     def encode(self, raw: Sequence[Any]) -> Float[np.ndarray, "b d"]:
         """Embeddings of what a person has, in its order."""
         return self.embed(self.prepare(raw))
+
+
+ON_GPU = 4  # times as many tokens at once: launching its work takes longer there than doing it
+
+
+def micro_of(encoder: Encoder, device: torch.device) -> int:
+    """Tokens of a micro-batch on a device, unless the machine says otherwise."""
+    return encoder.micro * (ON_GPU if device.type == "cuda" else 1)
 
 
 def cuts(sizes: Sequence[int], budget: int, padded: bool = True) -> list[Int[np.ndarray, " m"]]:

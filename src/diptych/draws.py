@@ -65,10 +65,9 @@ def at(key: Int[Tensor, "*m"], place: Int[Tensor, "*m"] | int) -> Int[Tensor, "*
 
 def places(edges: Int[Tensor, " b+1"], t: int) -> tuple[Int[Tensor, " t"], Int[Tensor, " t"]]:
     """The sample of each token of a row, and its place there. What lies behind the last edge is of the last sample."""
-    sample = torch.repeat_interleave(edges.diff())
-    behind = sample.new_full((t - len(sample),), len(edges) - 2)
-    sample = torch.cat([sample, behind])
-    return sample, torch.arange(t, device=edges.device) - edges[sample]
+    place = torch.arange(t, device=edges.device)
+    sample = torch.searchsorted(edges[1:], place, right=True).clamp(max=len(edges) - 2)  # no wait for a GPU
+    return sample, place - edges[sample]
 
 
 def uniform(key: Int[Tensor, " b"], rows: int, width: int) -> Float[Tensor, "b rows width"]:

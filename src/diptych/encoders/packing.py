@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
@@ -63,19 +64,21 @@ class Layout:
     @staticmethod
     def of(edges: Int[Tensor, " b+1"], t: int | None = None) -> "Layout":
         """Of a row of `t` tokens; those behind the last edge are a text of their own."""
-        if t is not None and t > int(edges[-1]):
-            edges = torch.cat([edges, edges.new_tensor([t])])
-        lengths = edges.diff()
-        rounded = (lengths + STEP - 1).div(STEP, rounding_mode="floor") * STEP
-        first, groups, before = torch.empty_like(lengths), [], 0
-        for n in rounded.unique().tolist():
-            texts = (rounded == n).nonzero().flatten()
+        ends = edges.tolist()  # a GPU is waited for this once
+        if t is not None and t > ends[-1]:
+            edges, ends = torch.cat([edges, edges.new_tensor([t])]), [*ends, t]
+        lengths, sizes = edges.diff(), np.diff(ends)
+        widths = -(-sizes // STEP) * STEP
+        first, groups, before = np.empty_like(widths), [], 0
+        for n in np.unique(widths).tolist():
+            rows = np.flatnonzero(widths == n)
+            texts = _on(rows, edges.device)
             real = torch.arange(n, device=edges.device) < lengths[texts, None]
-            first[texts] = before + n * torch.arange(len(texts), device=edges.device)
-            groups.append(Group(texts, n, real, bool(real.all())))
-            before += n * len(texts)
-        text, place = places(edges, int(edges[-1]))
-        return Layout(edges, groups, before, first[text], rounded[text], place)
+            first[rows] = before + n * np.arange(len(rows))
+            groups.append(Group(texts, n, real, bool((sizes[rows] == n).all())))
+            before += n * len(rows)
+        text, place = places(edges, ends[-1])
+        return Layout(edges, groups, before, _on(first, edges.device)[text], _on(widths, edges.device)[text], place)
 
     def rows(self, heads: int) -> Int[Tensor, " t*h"]:
         """Where each head of each token is among the padded ones: groups, texts, heads, tokens."""
@@ -83,6 +86,10 @@ class Layout:
             head = torch.arange(heads, device=self.first.device) * self.width[:, None]
             self.rows_[heads] = (self.first[:, None] * heads + head + self.place[:, None]).flatten()
         return self.rows_[heads]
+
+
+def _on(x: Int[np.ndarray, " n"], device: torch.device) -> Int[Tensor, " n"]:
+    return torch.from_numpy(x).to(device, non_blocking=True)
 
 
 class _Spread(torch.autograd.Function):

@@ -10,7 +10,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from diptych.core import Batch, Fitted, Machine, Perturb, Recipe, Sample, cuts
+from diptych.core import Batch, Encoder, Fitted, Machine, Perturb, Recipe, Sample, cuts, micro_of
 from diptych.draws import Draw, keys
 from diptych.train.processes import ALONE, World
 
@@ -50,6 +50,11 @@ class Work:
     def to(self, device: torch.device) -> "Work":
         told = {v: x.to(device, non_blocking=True) for v, x in self.data.items()}
         return Work(self.b, [m.to(device) for m in self.model], [m.to(device) for m in self.teacher], told)
+
+
+def suited(machine: Machine, encoder: Encoder, where: torch.device) -> Machine:
+    """The machine, with tokens of a micro-batch that suit the encoder and the device if none are asked for."""
+    return machine if machine.tokens else replace(machine, tokens=micro_of(encoder, where))
 
 
 def epoch_steps(recipe: Recipe) -> int:

@@ -19,7 +19,7 @@ from torch import nn
 from diptych import allocator
 from diptych.core import Instrument, Machine, Model, Objective, Recipe, Snapshot, Teacher, Terms, Views
 from diptych.train import optim, precision, processes, state
-from diptych.train.batches import Work, ahead, epoch_steps
+from diptych.train.batches import Work, ahead, epoch_steps, suited
 from diptych.train.processes import World
 from diptych.train.rows import RowAdamW, distinct
 from diptych.train.sharding import gathered, shard
@@ -59,6 +59,7 @@ def train(
     """
     allocator.keep()
     world, where = processes.world(), precision.device(machine.device)
+    machine = suited(machine, recipe.model.encoder, where)
     torch.manual_seed(recipe.seed)
     learner = _Learner.of(recipe, machine, where, world)
     step, spent = learner.load(folder, say)

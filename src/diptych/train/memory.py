@@ -16,7 +16,7 @@ from torch import Tensor
 
 from diptych.core import Machine, Model, Recipe
 from diptych.train import precision
-from diptych.train.batches import Micro, work
+from diptych.train.batches import Micro, suited, work
 from diptych.train.processes import ALONE, World
 
 FEW = 256  # tokens of the first samples that are encoded
@@ -61,6 +61,7 @@ class Need:
 def need(recipe: Recipe, machine: Machine, world: World = ALONE) -> Need:
     """What training `recipe` on a machine takes. The model stays as it is."""
     where = precision.device(machine.device)
+    machine = suited(machine, recipe.model.encoder, where)
     model, optimiser = recipe.model, recipe.optimiser
     first = work(recipe, 0, machine, world)
     copies, per_token = _kept(recipe, machine, where, world)
