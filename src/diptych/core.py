@@ -275,7 +275,7 @@ class Encoder(nn.Module, ABC):
         return self.embed(self.prepare(raw))
 
 
-ON_GPU = 4  # times as many tokens at once: launching its work takes longer there than doing it
+ON_GPU = 16  # times as many tokens at once: launching its work takes longer there than doing it
 
 
 def micro_of(encoder: Encoder, device: torch.device) -> int:
