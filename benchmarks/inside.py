@@ -1,23 +1,31 @@
-"""Views made inside the network, objectives and ranks: STS over seeds, from one pre-trained encoder.
+"""Views made inside the network, objectives, ranks and layers, over seeds, from one encoder.
 
-    python benchmarks/inside.py --data FOLDER --start MODEL --arms sweep,uniform,pca [--seeds 5] --runs FILE
+    python benchmarks/inside.py --data FOLDER --start MODEL --arms sweep,pca [--seeds 0,1,2,3,4] --runs FILE
     python benchmarks/inside.py --table FILE [--baseline simcse]
 
-FOLDER has unlabelled/wiki_sentences.txt and sts/; MODEL is what `diptych train mlm` left (a run or a model folder), or
-another encoder. Every run takes the same sentences, steps, batch and rate; an arm changes one thing, and is written
-RECIPE or RECIPE:option=value:option=value, a group of arms by its name:
+FOLDER has unlabelled/wiki_sentences.txt, sts/ and text/; MODEL is what `diptych train mlm` left (a run or a model
+folder), or another encoder. Every run takes the same steps, batch and rate; an arm changes one thing. It is written
+RECIPE[@CORPUS]:option=value:option=value, a group of arms by its name:
 
-    sweep       deep_augmentation at every layer, with the stop and without, at --dropout-rate
+    sweep       simcse with dropout at every layer, with the stop and without
     alone       dropout in one layer alone, for all rows, no other dropout
     uniform     simcse with one rate of dropout in all layers
+    rates       other rates of dropout at some layers
     pca         the first, and the sixth, principal direction at the layers
-    objectives  simcse, mixcse, esimcse, infocse, promptbert
+    instead     reversal of the gradient, and freezing, in place of the stop
+    objectives  simcse, mixcse, esimcse, infocse, promptbert, each with rank reduction of --weight and without
     rank        simcse with rank reduction of several weights
     phases      the same at --weight, in the first phase, the second, always
-    views       nothing, crops, a perturbed layer, both
+    guess       masked words beside simcse, with a perturbed layer and without
+    labels      regression on STS-B: no perturbation, every layer with the stop, uniform rates; rank reduction
+    views       documents: nothing, crops, a perturbed layer, both
+    masks       documents: crops with a part of the tokens masked
+    depth       documents: crops that train the last blocks alone, the embeddings alone, or all from random weights
+    transfer    documents: crops on each corpus, judged on all
 
-Settings are chosen by STS-B dev; "mean" is the mean of the seven test sets, which nothing is chosen by. Ranks are those
-of 1,024 sentences of STS-B dev.
+CORPUS is a labelled corpus of text/, else the sentences; `stsb` are the training pairs of STS-B. Beside the options
+of a recipe an arm may say mask=PART (of the tokens of its views), learn=embeddings and begin=random. Settings are
+chosen by STS-B dev; "mean" is that of the seven test sets, which nothing is chosen by.
 """
 
 import argparse
@@ -27,47 +35,69 @@ import sys
 import tempfile
 from collections.abc import Mapping
 from concurrent.futures import ProcessPoolExecutor
+from dataclasses import replace
 from functools import cache
 from itertools import product
 from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
+import looks
 import numpy as np
 
-SEVEN, DEV, TEST = "mean_of_7_spearman", "stsb/dev_spearman", "stsb_spearman"
-EVERY = 25  # steps between scores on STS-B, and ranks
-LAYERS = 4  # blocks of the encoder that arms name
-SHOWN = ("rank", "rank_centred", "rank_energy", "alignment", "uniformity", DEV)
+SHOWN = ("rank", "rank_centred", "rank_energy", "alignment", "uniformity", "knn", looks.DEV)
+DOCUMENTS = "iclr2021_papers"
 
 
-def groups(rate: float, weight: float) -> dict[str, list[str]]:
+def groups(rate: float, weight: float, blocks: int) -> dict[str, list[str]]:
     """The arms of each group."""
-    layers = range(LAYERS + 2)
     deep = "simcse:perturb_layer={}:perturb_rate={}:perturb_gradient={}"
     pca = "simcse:perturb_layer={}:perturb_noise=pca:perturb_component={}"
     one = "simcse:dropout=0.0:perturb_layer={}:perturb_rate={}:perturb_gradient=pass:perturb_fraction=1.0"
-    reduced = "simcse:rank_reduction={}"
+    late = round(2 * blocks / 3)  # two thirds of the blocks, as the recipe has it
+    at, reduced = f"perturb_layer={late}:perturb_rate={rate}", "rank_reduction={}"
+    objectives = ("simcse", "mixcse", "esimcse", "infocse", "promptbert")
+    crop, labels = f"crop@{DOCUMENTS}", "regression@stsb:objective=squared:batch=64:lr=1e-4"
+    masked = [f"{crop}:mask={x}" for x in (0.1, 0.3, 0.5, 0.7)]
+    last = [f"{crop}:train_last={k}" for k in range(1, blocks)]
     return {
-        "sweep": ["simcse", *(deep.format(i, rate, how) for how in ("stop", "pass") for i in layers)],
-        "alone": [one.format(i, rate) for i in layers],
+        "sweep": ["simcse", *(deep.format(i, rate, how) for how in ("stop", "pass") for i in range(blocks + 2))],
+        "alone": [one.format(i, rate) for i in range(0, blocks + 2, 2)],
         "uniform": [f"simcse:dropout={x}" for x in (0.02, 0.2, 0.3)],
-        "pca": [pca.format(i, k) for k in (1, -1) for i in range(1, LAYERS + 1)],
-        "objectives": ["simcse", "mixcse", "esimcse", "infocse", "promptbert"],
-        "rank": ["simcse", *(reduced.format(x) for x in (-0.01, 0.001, 0.01, 0.03, 0.1, 0.3))],
-        "phases": [f"{reduced.format(weight)}:rank_reduction_phase={phase}" for phase in ("1", "2", "all")],
-        "views": [
-            "simcse",
-            "crop:sentences=1",
-            deep.format(3, rate, "stop"),
-            f"crop:{deep.format(3, rate, 'stop')[7:]}",
+        "rates": [deep.format(i, x, "stop") for x in (0.125, 0.25) for i in range(2, blocks + 1, 2)],
+        "pca": [pca.format(i, k) for k in (1, -1) for i in range(1, blocks + 1)],
+        "instead": [
+            f"simcse:{at}:perturb_gradient=reverse",
+            f"simcse:{at}:train_last={blocks - late}:perturb_gradient=pass",
         ],
+        "objectives": [f"{name}{also}" for also in ("", f":{reduced.format(weight)}") for name in objectives],
+        "rank": ["simcse", *(f"simcse:{reduced.format(x)}" for x in (-0.001, 0.0001, 0.001, 0.003, 0.01, 0.1))],
+        "phases": [f"simcse:{reduced.format(weight)}:rank_reduction_phase={phase}" for phase in ("1", "2", "all")],
+        "guess": [f"simcse:mlm_weight=0.1{also}" for also in ("", f":{at}:perturb_gradient=stop")],
+        "labels": [
+            labels,
+            *(f"{labels}:perturb_layer={i}:perturb_rate={rate}" for i in range(1, blocks + 1)),
+            *(f"{labels}:dropout={x}" for x in (0.0, 0.2, 0.3)),
+            "regression@stsb:batch=64:lr=1e-4",
+            *(f"regression@stsb:batch=64:lr=1e-4:{reduced.format(x)}" for x in (0.001, 0.01, 0.1)),
+        ],
+        "views": [f"dropout@{DOCUMENTS}", crop, f"dropout@{DOCUMENTS}:{at}", f"{crop}:{at}"],
+        "masks": [crop, *masked],
+        "depth": [
+            crop,
+            *last,
+            f"{crop}:learn=embeddings",
+            f"{crop}:begin=random",
+            f"{crop}:begin=random:learn=embeddings",
+        ],
+        "transfer": [f"crop@{name}" for name in looks.CORPORA],
     }
 
 
-def parsed(arm: str) -> tuple[str, dict[str, Any]]:
-    """The recipe of an arm and its options."""
-    recipe, *options = arm.split(":")
+def parsed(arm: str) -> tuple[str, str | None, dict[str, Any]]:
+    """The recipe of an arm, its corpus and its options."""
+    named, *options = arm.split(":")
+    recipe, _, corpus = named.partition("@")
     found: dict[str, Any] = {}
     for option in options:
         name, _, text = option.partition("=")
@@ -75,28 +105,54 @@ def parsed(arm: str) -> tuple[str, dict[str, Any]]:
             found[name] = json.loads(text) if name != "rank_reduction_phase" else text
         except ValueError:
             found[name] = text
-    return recipe, found
+    return recipe, corpus or None, found
 
 
-@cache
-def tasks(data: Path) -> list[Any]:
-    from diptych.evaluate import suites
+def recipe_of(given: argparse.Namespace, arm: str, seed: int, scratch: Path) -> Any:
+    """The recipe that an arm says."""
+    from diptych import recipes
 
-    return suites.tasks("sts", data / "sts")
+    name, corpus, options = parsed(arm)
+    mask, learn, begin = (options.pop(key, None) for key in ("mask", "learn", "begin"))
+    own = {"steps": given.steps, "batch": given.batch, "lr": given.lr, "seed": seed, "init": given.start}
+    if begin == "random":
+        own["init"] = str(random(given.start, seed, scratch / "random"))
+    documents: Any = looks.corpus(given.data, corpus) if corpus in looks.CORPORA else None
+    if documents is None:
+        documents = str(given.data / ("sts/stsb.jsonl" if corpus == "stsb" else "unlabelled/wiki_sentences.txt"))
+    if corpus == "stsb":
+        options = {"columns": "sentence1,sentence2,score", "split": "train", **options}
+    recipe = getattr(recipes, name)(documents, **{**own, **options})
+    if mask:
+        from diptych.recipes.masking import mask_tokens
+        from diptych.views.input.then import Then
+
+        hide = mask_tokens(recipe.model.encoder, mask)
+        recipe = replace(recipe, views=[replace(x, transform=Then(x.transform, hide)) for x in recipe.views])
+    if learn == "embeddings":
+        recipe = replace(recipe, optimiser=replace(recipe.optimiser, rates={"network.encoder": 0.0}))
+    return recipe
 
 
-def sentences(data: Path) -> list[str]:
-    """Sentences of STS-B dev, each once."""
-    rows = [json.loads(line) for line in (data / "sts" / "stsb.jsonl").read_text().splitlines()]
-    found = [row[side] for row in rows if row["split"] == "dev" for side in ("sentence1", "sentence2")]
-    return list(dict.fromkeys(found))[:1024]
+def random(start: str, seed: int, folder: Path) -> Path:
+    """The same architecture with weights that have learned nothing."""
+    import torch
+
+    from diptych import encoders
+
+    encoder: Any = encoders.load(start)
+    torch.manual_seed(seed)
+    fresh = type(encoder.network)(encoder.network.config)
+    encoder.network.load_state_dict(fresh.state_dict())
+    encoder.save(folder)
+    return folder
 
 
 def learn(job: tuple[argparse.Namespace, str, int]) -> dict[str, Any]:
-    """One run: STS before and after, and the curves."""
+    """One run: scores before and after, and the curves."""
     import torch
 
-    from diptych import encoders, recipes
+    from diptych import encoders
     from diptych.core import Machine
     from diptych.evaluate import along
     from diptych.instruments.asking import Asking
@@ -106,62 +162,89 @@ def learn(job: tuple[argparse.Namespace, str, int]) -> dict[str, Any]:
 
     torch.set_num_threads(1)
     given, arm, seed = job
-    name, options = parsed(arm)
-    own = {"steps": given.steps, "batch": given.batch, "lr": given.lr, "init": given.start, "seed": seed}
-    corpus = str(given.data / "unlabelled" / "wiki_sentences.txt")
-    recipe = getattr(recipes, name)(corpus, **{**own, **options})
-    every, few = given.every, [task for task in tasks(given.data) if task.name == "stsb"]
+    _, corpus, _ = parsed(arm)
+    where = "cuda" if torch.cuda.is_available() else "cpu"
     out: dict[str, Any] = {"arm": arm, "seed": seed, "lr": given.lr, "steps": given.steps}
-    out["before"] = _before(given.data, given.start)
+    out["before"] = before(given.data, given.start, where, corpus)
     curve: list[dict[str, float]] = []
 
     def watch(line: Mapping[str, Any]) -> None:
-        if DEV in line:
+        if "rank" in line or looks.DEV in line:
             curve.append({"step": line["step"]} | {k: round(line[k], 4) for k in SHOWN if k in line})
 
-    probe = Rank(recipe.model.encoder.prepare(sentences(given.data)), every)
-    looks = [Geometry(), probe, Asking(lambda encode: along.scores(few, encode), every)]
     with tempfile.TemporaryDirectory() as scratch:
+        recipe = recipe_of(given, arm, seed, Path(scratch))
+        encoder = recipe.model.encoder
+        encoder.save(Path(scratch) / "start")
+        probe = Rank(encoder.prepare(looks.sentences(given.data)), given.ranks)
+        seeing = [Geometry(), probe, Asking(looks.few(given.data, corpus), given.every)]
+        if corpus == "stsb":
+            seeing = seeing[1:]
         try:
-            train(recipe, Path(scratch), Machine(checkpoint=1e9), looks, watch)
+            train(recipe, Path(scratch), Machine(checkpoint=1e9), seeing, watch)
         except RuntimeError as error:  # it diverged
             return out | {"after": None, "error": str(error), "curve": curve}
-        recipe.model.encoder.save(Path(scratch) / "model")
-        encoder = encoders.load(Path(scratch) / "model")
-        return out | {"after": along.scores(tasks(given.data), encoder.encode), "curve": curve}
+        encoder.save(Path(scratch) / "model")
+        encoder = encoders.load(Path(scratch) / "model").to(where)
+        out |= {"after": along.scores(looks.tasks(given.data), encoder.encode), "curve": curve}
+        if corpus in looks.CORPORA:
+            out["knn"] = looks.knn(encoder, given.data)
+        out["layers"] = looks.layers(encoder, given.data, corpus)
+        return out | {"change": looks.change(encoder, encoders.load(Path(scratch) / "start"))}
 
 
 @cache
-def _before(data: Path, start: str) -> dict[str, float]:
+def before(data: Path, start: str, where: str, corpus: str | None) -> dict[str, Any]:
+    """The same of the encoder that all runs start from."""
     from diptych import encoders
     from diptych.evaluate import along
 
-    return along.scores(tasks(data), encoders.load(start).encode)
+    encoder = encoders.load(start).to(where)
+    found: dict[str, Any] = along.scores(looks.tasks(data), encoder.encode)
+    found["layers"] = looks.layers(encoder, data, corpus)
+    return found | ({"knn": looks.knn(encoder, data)} if corpus in looks.CORPORA else {})
 
 
 def table(file: Path, baseline: str) -> None:
     """Prints each arm's means, and the paired difference from the baseline with its 95 % t interval."""
-    from diptych.measure import paired
-
     runs: dict[str, dict[int, Any]] = {}
     for line in file.read_text().splitlines():
         run = json.loads(line)
         if run["after"]:
             runs.setdefault(run["arm"], {})[run["seed"]] = run
     for arm, seeds in runs.items():
+        beside = runs.get(baseline, {}) if arm != baseline else {}
         row: dict[str, Any] = {"n": len(seeds)}
-        for name, key in (("dev", DEV), ("test", TEST), ("mean", SEVEN)):
-            values = [run["after"][key] for run in seeds.values()]
-            row[name] = round(float(np.mean(values)), 2)
-            row[f"{name}_std"] = round(float(np.std(values, ddof=1)), 2) if len(values) > 1 else None
-            shared = sorted(seeds.keys() & runs.get(baseline, {}).keys())
-            each = [seeds[s]["after"][key] - runs[baseline][s]["after"][key] for s in shared]
-            if arm != baseline and len(each) > 1:
-                low, high = paired.repeated(np.array(each))
-                row[f"{name}_difference"] = [round(x, 2) for x in (float(np.mean(each)), low, high)]
+        numbers = {"dev": looks.DEV, "test": looks.TEST, "mean": looks.SEVEN}
+        for name, key in numbers.items():
+            row |= _compared(name, {s: run["after"][key] for s, run in seeds.items()}, beside, key, "after")
+        for name in looks.CORPORA if "knn" in next(iter(seeds.values())) else ():
+            row |= _compared(name, {s: run["knn"][name] for s, run in seeds.items()}, beside, name, "knn")
         ranks = [run["curve"][-1]["rank"] for run in seeds.values() if run["curve"]]
         row["rank"] = round(float(np.mean(ranks)), 1) if ranks else None
+        some = [run["layers"] for run in seeds.values() if "layers" in run]
+        if some:
+            row["cka"] = round(float(np.mean([x["cka"] for x in some])), 3)
         print(f"{arm}\n    {json.dumps(row)}")
+
+
+def _compared(name: str, values: dict[int, float], beside: dict[int, Any], key: str, where: str) -> dict[str, Any]:
+    """Mean and deviation of a number, and how far it is from the baseline's, seed by seed."""
+    from diptych.measure import paired
+
+    found: dict[str, Any] = {name: round(float(np.mean([*values.values()])), 2)}
+    if len(values) > 1:
+        found[f"{name}_std"] = round(float(np.std([*values.values()], ddof=1)), 2)
+    each = [values[s] - beside[s][where][key] for s in sorted(values.keys() & beside.keys()) if key in beside[s][where]]
+    if len(each) > 1:
+        found[f"{name}_difference"] = [round(x, 2) for x in (float(np.mean(each)), *paired.repeated(np.array(each)))]
+    return found
+
+
+def blocks_of(start: str) -> int:
+    from diptych import encoders
+
+    return len(encoders.load(start).layers) - 1
 
 
 def main() -> None:
@@ -170,11 +253,12 @@ def main() -> None:
     asked.add_argument("--start")
     asked.add_argument("--arms", default="sweep")
     asked.add_argument("--dropout-rate", type=float, default=0.5)
-    asked.add_argument("--weight", type=float, default=0.03)
-    asked.add_argument("--lr", type=float, default=3e-4)
-    asked.add_argument("--steps", type=int, default=300)
+    asked.add_argument("--weight", type=float, default=0.001)
+    asked.add_argument("--lr", type=float, default=1e-4)
+    asked.add_argument("--steps", type=int, default=250)
     asked.add_argument("--batch", type=int, default=64)
-    asked.add_argument("--every", type=int, default=EVERY)
+    asked.add_argument("--every", type=int, default=50, help="steps between scores")
+    asked.add_argument("--ranks", type=int, default=25, help="steps between ranks")
     asked.add_argument("--seeds", default="0,1,2,3,4")
     asked.add_argument("--workers", type=int, default=os.cpu_count() or 1)
     asked.add_argument("--runs", type=Path)
@@ -184,7 +268,7 @@ def main() -> None:
     if given.table:
         table(given.table, given.baseline)
         return
-    known = groups(given.dropout_rate, given.weight)
+    known = groups(given.dropout_rate, given.weight, blocks_of(given.start))
     arms = list(dict.fromkeys(arm for name in given.arms.split(",") for arm in known.get(name, [name])))
     done = set()
     if given.runs and given.runs.exists():
@@ -194,9 +278,9 @@ def main() -> None:
     with ProcessPoolExecutor(given.workers, get_context("spawn")) as pool:
         for run in pool.map(learn, jobs):
             scores = {
-                name: run["after"] and round(run["after"][key], 2) for name, key in (("dev", DEV), ("mean", SEVEN))
+                k: run["after"] and round(run["after"][x], 2) for k, x in (("dev", looks.DEV), ("mean", looks.SEVEN))
             }
-            print(f"{run['arm']} seed {run['seed']}: {scores}", file=sys.stderr)
+            print(f"{run['arm']} seed {run['seed']}: {scores}", file=sys.stderr, flush=True)
             if given.runs:
                 with given.runs.open("a") as file:
                     file.write(json.dumps(run) + "\n")
