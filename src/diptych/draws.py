@@ -60,7 +60,12 @@ def _chosen(key: Int[Tensor, " m"], rows: int) -> Int[Tensor, " m"]:
 
 def at(key: Int[Tensor, "*m"], place: Int[Tensor, "*m"] | int) -> Int[Tensor, "*m"]:
     """The key of a place (0, 1, ...) within a sample."""
-    return key + torch.as_tensor(place, device=key.device) * 0x2545F4914F6CDD1D
+    if isinstance(place, int):  # no tensor is made of it, which a GPU would wait for
+        return key + ((place * APART + 2**63) % 2**64 - 2**63)
+    return key + place * APART
+
+
+APART = 0x2545F4914F6CDD1D  # of the keys of two places, modulo 2**64
 
 
 def places(edges: Int[Tensor, " b+1"], t: int) -> tuple[Int[Tensor, " t"], Int[Tensor, " t"]]:

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
+from functools import lru_cache
 
 import torch
 from jaxtyping import Float, Int
@@ -66,10 +67,15 @@ def dropout_weights(
     if keys is None:
         return nn.functional.dropout(weights, p)
     _, h, n, _ = weights.shape
-    head = torch.arange(h, device=weights.device)[:, None] << 16
-    place = torch.arange(n, device=weights.device) + head + (getattr(module, "number", 0) << 32)
-    key = at(keys.texts[texts, None, None], place)
+    row = at(keys.texts[texts], getattr(module, "number", 0) << 32)
+    key = at(row[:, None, None], _rows(h, n, weights.device))
     return weights * kept(key.flatten(), n, p, weights.dtype).view_as(weights)
+
+
+@lru_cache(64)
+def _rows(h: int, n: int, device: torch.device) -> Int[Tensor, "h n"]:
+    """A place for each row of attention weights, by head."""
+    return (torch.arange(h, device=device)[:, None] << 16) + torch.arange(n, device=device)
 
 
 def replace(network: nn.Module) -> None:
