@@ -1,0 +1,208 @@
+"""What the runs of inside.py say of the claims of arXiv:2508.03453, arXiv:2303.14537 and arXiv:2405.11297.
+
+    python benchmarks/inside_claims.py FILE [FILE ...] [--blocks 6]
+
+Each line has a claim's number, the arms, and the mean of differences by seed with its 95 % t interval. Scores are the
+mean of seven STS sets, or k-NN where documents were learned from.
+"""
+
+import argparse
+import json
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import looks
+import numpy as np
+
+from diptych.measure import paired
+from diptych.measure.correlation import spearman
+from diptych.measure.phase import phase
+
+Runs = dict[str, dict[int, dict[str, Any]]]
+Number = Callable[[Mapping[str, Any]], float]
+
+
+def read(files: list[Path]) -> Runs:
+    """Runs that ended, by arm and seed."""
+    found: Runs = {}
+    for file in files:
+        for run in map(json.loads, file.read_text().splitlines()):
+            if run["after"]:
+                found.setdefault(run["arm"], {})[run["seed"]] = run
+    return found
+
+
+def seven(run: Mapping[str, Any]) -> float:
+    return float(run["after"][looks.SEVEN])
+
+
+def dev(run: Mapping[str, Any]) -> float:
+    return float(run["after"][looks.DEV])
+
+
+def test(run: Mapping[str, Any]) -> float:
+    return float(run["after"][looks.TEST])
+
+
+def on(corpus: str) -> Number:
+    return lambda run: float(run["knn"][corpus])
+
+
+def last_rank(run: Mapping[str, Any]) -> float:
+    return float(run["curve"][-1]["rank"])
+
+
+def cka(run: Mapping[str, Any]) -> float:
+    return float(run["layers"]["cka"])
+
+
+def less(runs: Runs, arm: str, other: str, of: Number = seven) -> str:
+    """One arm less another, by seed."""
+    shared = sorted(runs.get(arm, {}).keys() & runs.get(other, {}).keys())
+    return spread([of(runs[arm][s]) - of(runs[other][s]) for s in shared])
+
+
+def gain(runs: Runs, arm: str, of: Number, before: Number) -> str:
+    """What an arm has more than the encoder that it started from."""
+    return spread([of(run) - before(run["before"]) for _, run in sorted(runs.get(arm, {}).items())])
+
+
+def spread(values: list[float]) -> str:
+    if len(values) < 2:
+        return "not run" if not values else f"{values[0]:+.2f} (one seed)"
+    low, high = paired.repeated(np.array(values))
+    return f"{np.mean(values):+.2f} [{low:+.2f}, {high:+.2f}] ({len(values)} seeds)"
+
+
+def mean(runs: Runs, arm: str, of: Number = seven) -> float:
+    values = [of(run) for run in runs.get(arm, {}).values()]
+    return float(np.mean(values)) if values else float("nan")
+
+
+def std(runs: Runs, arm: str, of: Number = seven) -> float:
+    values = [of(run) for run in runs.get(arm, {}).values()]
+    return float(np.std(values, ddof=1)) if len(values) > 1 else float("nan")
+
+
+def sweep(runs: Runs, base: str, layers: range, arm: str, of: Number) -> None:
+    for layer in layers:
+        for how in ("stop", "pass"):
+            name = arm.format(layer, how)
+            if name in runs:
+                print(f"  layer {layer} {how}: {less(runs, name, base, of)}  dev {mean(runs, name, dev):.2f}")
+        if arm.format(layer, "stop") in runs and arm.format(layer, "pass") in runs:
+            stop, through = arm.format(layer, "stop"), arm.format(layer, "pass")
+            print(f"  layer {layer} stop less pass: {less(runs, stop, through, of)}")
+
+
+def best(runs: Runs, arms: list[str]) -> str | None:
+    """The arm that STS-B dev chooses."""
+    there = [arm for arm in arms if arm in runs]
+    return max(there, key=lambda arm: mean(runs, arm, dev), default=None)
+
+
+def deep(runs: Runs, blocks: int) -> None:
+    layers, name = range(blocks + 2), "simcse:perturb_layer={}:perturb_rate=0.5:perturb_gradient={}"
+    print(f"13, 14: dropout .5 at a layer less simcse ({mean(runs, 'simcse'):.2f} ± {std(runs, 'simcse'):.2f})")
+    sweep(runs, "simcse", layers, name, seven)
+    stops = best(runs, [name.format(i, "stop") for i in layers])
+    for arm in (f"simcse:dropout={x}" for x in (0.02, 0.2, 0.3)):
+        print(f"  {arm}: {less(runs, arm, 'simcse')}")
+    pcas = [a for a in runs if "perturb_noise=pca" in a]
+    for arm in sorted(pcas):
+        print(f"  15 {arm} less simcse: {less(runs, arm, 'simcse')}")
+    chosen = best(runs, pcas)
+    if stops and chosen:
+        print(f"15: best of PCA ({chosen}) less best of dropout ({stops}), by dev: {less(runs, chosen, stops)}")
+    if stops:
+        plain = f"simcse ({mean(runs, 'simcse', cka):.3f})"
+        print(f"17: CKA of layers, {stops} less {plain}: {less(runs, stops, 'simcse', cka)}")
+    for arm in sorted(a for a in runs if a.endswith("reverse") or ("train_last" in a and a.startswith("simcse"))):
+        print(f"  instead {arm} less simcse: {less(runs, arm, 'simcse')}")
+    for arm in sorted(a for a in runs if a.startswith("simcse:dropout=0.0:perturb")):
+        print(f"  alone {arm} less simcse: {less(runs, arm, 'simcse')}")
+    guess = [a for a in runs if a.startswith("simcse:mlm_weight")]
+    both = next((a for a in guess if "perturb" in a), "")
+    late = next((a for a in runs if a == both.replace("mlm_weight=0.1:", "")), "")
+    print(f"18: MLM less simcse {less(runs, 'simcse:mlm_weight=0.1', 'simcse')}; both less MLM "
+          f"{less(runs, both, 'simcse:mlm_weight=0.1')}; both less perturbed {less(runs, both, late)}")  # fmt: skip
+
+
+def labels(runs: Runs, blocks: int) -> None:
+    base = "regression@stsb:objective=squared:batch=64:lr=1e-4"
+    print(f"16: STS-B test of regression, no perturbation {mean(runs, base, test):.2f} ± {std(runs, base, test):.2f}")
+    for arm in sorted(a for a in runs if a.startswith(base) and a != base):
+        print(f"  {arm.removeprefix(base)} less none: {less(runs, arm, base, test)}")
+    cosine = "regression@stsb:batch=64:lr=1e-4"
+    print(f"cosine regression {mean(runs, cosine, test):.2f}, rank {mean(runs, cosine, last_rank):.1f}")
+    for arm in sorted(a for a in runs if a.startswith(f"{cosine}:")):
+        rank = f"rank {mean(runs, arm, last_rank):.1f}"
+        print(f"  {arm.removeprefix(cosine)} less none: {less(runs, arm, cosine, test)}, {rank}")
+
+
+def ranks(runs: Runs) -> None:
+    print("20, 21: rank along runs, and Spearman's rho of rank and STS-B dev up to the peak and after it")
+    for arm in ("simcse", "mixcse", "esimcse", "infocse", "promptbert"):
+        for seed, run in sorted(runs.get(arm, {}).items()):
+            print(f"  {arm} seed {seed}: {traced(run['curve'])}")
+    print("22, 23, 24: rank reduction")
+    for arm in sorted(a for a in runs if "rank_reduction" in a and "@" not in a):
+        plain = arm.split(":rank_reduction")[0]
+        print(f"  {arm}: less {plain} {less(runs, arm, plain)}, rank {mean(runs, plain, last_rank):.1f} to "
+              f"{mean(runs, arm, last_rank):.1f}, std {std(runs, plain):.2f} to {std(runs, arm):.2f}")  # fmt: skip
+    some = [a for a, seeds in runs.items() if len(seeds) >= 5 and "@" not in a]
+    x, y = ([f(runs, a) for a in some] for f in (lambda r, a: mean(r, a, last_rank), std))
+    if len(some) > 3:
+        r, n = float(np.corrcoef(x, y)[0, 1]), len(some)
+        ends = np.tanh(np.arctanh(r) + np.array([-1.96, 1.96]) / np.sqrt(n - 3))
+        print(f"25: Pearson's r of rank and std over {n} settings: {r:+.2f} [{ends[0]:+.2f}, {ends[1]:+.2f}]")
+
+
+def traced(curve: list[dict[str, float]]) -> str:
+    """Where the rank of a run turned, and how it went with STS-B dev."""
+    looked = [(int(x["step"]), x["rank"]) for x in curve if "rank" in x]
+    found = phase(looked)
+    peak = found.step if found.interior else looked[-1][0]
+    scored = [(x["step"], x["rank"], x[looks.DEV]) for x in curve if looks.DEV in x and "rank" in x]
+    parts = [[x for x in scored if x[0] <= peak], [x for x in scored if x[0] >= peak]]
+    rhos = [f"{spearman(*np.array(part).T[1:]):+.2f}" for part in parts if len(part) > 2]
+    some = [round(rank, 1) for _, rank in looked[:: max(1, len(looked) // 8)]]
+    return f"{f'peak at {peak}' if found.interior else 'no peak'}, {found.now}; rho {' '.join(rhos)}; ranks {some}"
+
+
+def documents(runs: Runs, corpus: str) -> None:
+    crop, drop, own = f"crop@{corpus}", f"dropout@{corpus}", on(corpus)
+    print(f"documents of {corpus}: crops {mean(runs, crop, own):.1f}, dropout {mean(runs, drop, own):.1f} k-NN")
+    print(f"  gain of crops {gain(runs, crop, own, own)}; crops less dropout {less(runs, crop, drop, own)}")
+    print(
+        f"2: STS, crops less dropout {less(runs, crop, drop)}; gain {gain(runs, crop, seven, lambda b: b[looks.SEVEN])}"
+    )
+    for arm in sorted(a for a in runs if a.startswith((f"{crop}:", f"{drop}:"))):
+        print(f"  6, 9, 19: {arm} less crops: {less(runs, arm, crop, own)}; gain {gain(runs, arm, own, own)}")
+    for name, seeds in sorted(runs.items()):
+        if name.startswith("crop@") and ":" not in name:
+            for other in looks.CORPORA:
+                print(f"10: {name} judged on {other}: gain {gain(runs, name, on(other), on(other))}")
+            by = np.array([run["layers"]["knn"] for run in seeds.values()])
+            was = np.array(next(iter(seeds.values()))["before"]["layers"]["knn"])
+            went = np.array([run["change"] for run in seeds.values()]).mean(0)
+            print(f"8: {name} k-NN by layer before {was.tolist()}, after {by.mean(0).round(1).tolist()}")
+            print(f"   last less first {spread([x[-1] - x[0] for x in by.tolist()])}; change {went.round(3).tolist()}")
+
+
+def main() -> None:
+    asked = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    asked.add_argument("files", type=Path, nargs="+")
+    asked.add_argument("--blocks", type=int, default=6)
+    asked.add_argument("--corpus", default="iclr2021_papers")
+    given = asked.parse_args()
+    runs = read(given.files)
+    deep(runs, given.blocks)
+    labels(runs, given.blocks)
+    ranks(runs)
+    documents(runs, given.corpus)
+
+
+if __name__ == "__main__":
+    main()
