@@ -150,6 +150,12 @@ def before(encoder: Any, job: Job) -> dict[str, dict[str, float]]:
     return _before[key]
 
 
+def device() -> str:
+    import torch
+
+    return "cuda" if torch.cuda.is_available() else "cpu"
+
+
 def mine(data: Path, name: str, path: str, out: Path) -> str:
     """Triplets whose third text is one that the untrained model finds near."""
     from diptych import encoders, mining
@@ -159,7 +165,7 @@ def mine(data: Path, name: str, path: str, out: Path) -> str:
     if not out.exists():
         pairs = read(str(data / "nli" / "snli_triplets.jsonl"), hard_negatives=False)
         part = 1.0 if name in MODELS else 0.95  # an untrained language model puts all texts at cosines near 1
-        mining.mine(path, encoders.load(path), pairs, Wanted(last=RANKS, part=part), out)
+        mining.mine(path, encoders.load(path).to(device()), pairs, Wanted(last=RANKS, part=part), out)
     return str(out)
 
 
@@ -184,7 +190,7 @@ def learn(job: Job) -> dict[str, Any]:
         if DEV in line:
             curve.append((line["step"], line[DEV]))
 
-    first = before(encoder.to("cuda" if torch.cuda.is_available() else "cpu"), job)
+    first = before(encoder.to(device()), job)
     out = {"model": job.name, "arm": job.arm, "seed": job.seed, "steps": recipe.steps, "lr": job.settings["lr"]}
     out |= _apart("before", first)
     with tempfile.TemporaryDirectory() as scratch:
