@@ -7,7 +7,7 @@ from diptych.objectives.tiled import Block, cosine_cross_entropy
 
 
 class NTXent(Objective):
-    """Cross-entropy of cosines over 2b views, each the anchor once: 2b - 1 candidates, its own sample's other view right.
+    """Cross-entropy of cosines over 2b views: each is the anchor once, and finds its sample's other view.
 
         -1/2b sum_i log( exp(s_ip(i) / t) / sum_{k != i} exp(s_ik / t) )
 
