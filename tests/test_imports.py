@@ -15,10 +15,11 @@ ROOMS = {
     "draws": set(),
     "measure": set(),
     "tokens": set(),
-    "data": {"measure", "tokens"},
-    "views": {"measure"},
-    "encoders": {"measure", "tokens"},
-    "evaluate": {"measure", "data"},
+    "pictures": set(),
+    "data": {"measure", "tokens", "pictures"},
+    "views": {"measure", "pictures"},
+    "encoders": {"measure", "tokens", "pictures"},
+    "evaluate": {"measure", "data", "pictures"},
     "objectives": {"measure"},
     "instruments": {"measure", "runs"},
     "train": {"allocator"},
@@ -28,6 +29,7 @@ ROOMS = {
     "recipes": {
         "measure",
         "tokens",
+        "pictures",
         "data",
         "views",
         "encoders",
@@ -50,6 +52,7 @@ LATE = {
     "datasets",
     "peft",
     "mteb",
+    "PIL",
 }
 
 

@@ -22,7 +22,7 @@ from typing import Any, Literal, Protocol, get_args, runtime_checkable
 
 import numpy as np
 import torch
-from jaxtyping import Bool, Float, Int
+from jaxtyping import Bool, Float, Int, UInt8
 from torch import Tensor, nn
 
 from diptych import allocator
@@ -152,6 +152,38 @@ class Text:
     whole: bool = False
 
 
+Jitter = Literal["brightness", "contrast", "saturation", "hue"]
+
+
+@dataclass(frozen=True, eq=False)
+class Plan:
+    """What is done to a picture, in the order of the fields. Pixels are computed later, of many pictures at once.
+
+    A `box` (top, left, height, width in pixels of the picture; None is all of it) is resized to `out` (height, width;
+    None is what the network wants). Factors of `jitter` come in an order of their own: 1 changes nothing, a hue is
+    turned by a part of the circle. `blur` is the sigma of a Gaussian in pixels of the output, which ends at `radius`;
+    what is at `solarize` (of 0 to 256) or above is inverted. Patches that are True in `mask` are hidden from the model.
+    """
+
+    box: tuple[float, float, float, float] | None = None
+    out: tuple[int, int] | None = None
+    flip: bool = False
+    jitter: tuple[tuple[Jitter, float], ...] = ()
+    gray: bool = False
+    blur: float = 0.0
+    radius: int = 4
+    solarize: float | None = None
+    mask: Bool[np.ndarray, "gh gw"] | None = None
+
+
+@dataclass(frozen=True, eq=False)
+class Picture:
+    """A picture as it is stored, and what is to be done to it. A view of it is the same pixels with another plan."""
+
+    pixels: UInt8[np.ndarray, "h w 3"]
+    plan: Plan = Plan()
+
+
 @dataclass(frozen=True)
 class Encoded:
     """What a model makes of samples. The objective sees this and nothing else.
@@ -205,6 +237,7 @@ class Encoder(nn.Module, ABC):
 
     dim: int
     padded: bool = True  # whether a batch is padded to its longest sample
+    waste: float = 0.08  # padding for a real token; at 0, samples of different sizes are never together
     micro: int = 4096  # tokens of a micro-batch, unless the machine says otherwise
     threads: int | None = None  # of the processor; None is all of them
     precision: Precision = "fp32"  # of embedding; of training the machine decides
@@ -250,6 +283,11 @@ class Encoder(nn.Module, ABC):
         return ()
 
     @property
+    def together(self) -> bool:
+        """Whether in training a sample's embedding depends on those beside it: all of one size are then one batch."""
+        return False
+
+    @property
     def noisy(self) -> bool:
         """Whether encoding one sample twice in training gives two embeddings."""
         return any(isinstance(m, nn.Dropout) and m.p > 0 for m in self.modules())
@@ -263,7 +301,7 @@ class Encoder(nn.Module, ABC):
         self.eval()
         try:
             with torch.inference_mode(), torch.autocast(device.type, torch.bfloat16, lower):
-                for rows in cuts([self.size(s) for s in samples], 2 * self.micro, self.padded):
+                for rows in cuts([self.size(s) for s in samples], 2 * self.micro, self.padded, self.waste):
                     batch = self.collate([samples[i] for i in rows])
                     out[rows] = self({k: x.to(device) for k, x in batch.items()}).float().cpu().numpy()
         finally:
@@ -275,11 +313,13 @@ class Encoder(nn.Module, ABC):
         return self.embed(self.prepare(raw))
 
 
-def cuts(sizes: Sequence[int], budget: int, padded: bool = True) -> list[Int[np.ndarray, " m"]]:
+def cuts(
+    sizes: Sequence[int], budget: int, padded: bool = True, waste: float = Encoder.waste
+) -> list[Int[np.ndarray, " m"]]:
     """Rows, longest first, in parts of at most `budget` tokens (a longer row is a part of its own).
 
     Rows that are padded to the longest of their part share it only while padding stays below
-    `1 + WASTE` tokens computed per real one.
+    `1 + waste` tokens computed per real one.
     """
     order = np.argsort(-np.asarray(sizes, dtype=np.int64), kind="stable")
     parts: list[list[int]] = []
@@ -288,15 +328,12 @@ def cuts(sizes: Sequence[int], budget: int, padded: bool = True) -> list[Int[np.
         size = max(1, sizes[row])
         many = len(parts[-1]) + 1 if parts else 0
         cost = longest * many if padded else real + size
-        if not parts or cost > budget or (padded and cost > (1 + WASTE) * (real + size)):
+        if not parts or cost > budget or (padded and cost > (1 + waste) * (real + size)):
             parts.append([])
             longest, real = size, 0
         parts[-1].append(row)
         real += size
     return [np.array(part) for part in parts]
-
-
-WASTE = 0.08
 
 
 class Language(Protocol):

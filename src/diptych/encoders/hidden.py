@@ -31,7 +31,7 @@ def hidden(encoder: Encoder, samples: Sequence[Sample]) -> list[Float[np.ndarray
     encoder.eval()
     try:
         with _outputs(layers) as seen, torch.inference_mode():
-            for rows in cuts([encoder.size(s) for s in samples], 2 * encoder.micro, encoder.padded):
+            for rows in cuts([encoder.size(s) for s in samples], 2 * encoder.micro, encoder.padded, encoder.waste):
                 batch = {k: x.to(device) for k, x in encoder.collate([samples[i] for i in rows]).items()}
                 encoder(batch)
                 means = [_mean(seen.pop(i), batch, len(rows)).cpu().numpy() for i in range(len(layers))]
