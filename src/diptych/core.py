@@ -11,10 +11,12 @@ Shapes: b samples, v views, t tokens, d width of an embedding, p width of a proj
 
 import functools
 import inspect
+import math
 import sys
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from copy import deepcopy
 from dataclasses import dataclass, field, replace
 from itertools import pairwise
 from pathlib import Path
@@ -190,7 +192,8 @@ class Encoded:
 
     `guessed` is the sum of -log p of a sample's masked tokens, and their number; of models with a head for language.
     `tokens` are hidden states, and `labels` the tokens that were masked there; of teachers that are asked for them.
-    Behind a sample's end they are 0 and -100.
+    Of pictures, where an objective asks for them, `tokens` are states of the patches that are masked (for a teacher,
+    which sees them, the same patches), and `labels` their numbers. Behind a sample's end they are 0 and -100.
     """
 
     embedding: Float[Tensor, "b d"]
@@ -266,6 +269,16 @@ class Encoder(nn.Module, ABC):
     @abstractmethod
     def save(self, folder: Path) -> None:
         """Writes a folder that other tools load."""
+
+    @property
+    def patches(self) -> nn.Module:
+        """The module whose output (b t d) ends in the states of a picture's patches, row by row, as they are pooled.
+
+        Raises ValueError if there is none.
+        """
+        raise ValueError(
+            f"{type(self).__name__} has no patches, and masked patches are to be told; take a vision transformer"
+        )
 
     @property
     def leaks(self) -> Mapping[int, str]:
@@ -359,21 +372,33 @@ class Model(nn.Module):
     def layers(self) -> list[nn.Module]:
         return [*self.encoder.layers, self.head]
 
-    def forward(self, batch: Batch, perturb: Perturb | None = None, keep: int | None = None) -> Encoded:
-        """Embeddings, and guesses of what is masked; with the hidden states of layer `keep`, if that is asked."""
+    def forward(
+        self, batch: Batch, perturb: Perturb | None = None, keep: int | None = None, patches: bool = False
+    ) -> Encoded:
+        """Embeddings, and guesses of what is masked; with the hidden states of layer `keep`, if that is asked.
+
+        With `patches`, the states of patches that are "masked" in the batch (b n), or "asked" for.
+        """
         self._stoppable(perturb)
         read = keep if keep is not None else len(self.encoder.layers) - 1 if self.language else None
-        if (perturb or read is not None) and self.encoder._compiled_call_impl is not None:
+        if (perturb or patches or read is not None) and self.encoder._compiled_call_impl is not None:
             raise ValueError(
                 "the encoder is compiled as a whole, so that nothing can be changed or read at a layer; compile its "
                 "blocks one by one: for block in encoder.layers[1:]: block.compile()"
             )
-        with perturbed(self.layers if perturb else (), perturb, batch), outputs(self.encoder.layers, read) as seen:
+        last, first = ([self.encoder.patches], 0) if patches else ((), None)
+        with (
+            perturbed(self.layers if perturb else (), perturb, batch),
+            outputs(self.encoder.layers, read) as seen,
+            outputs(last, first) as states,
+        ):
             embedding = self.encoder(batch)
             projection = self.head(embedding)
             encoded = Encoded(embedding if self.has_head else projection, projection)
         if keep is not None:
             return replace(encoded, tokens=apart(seen[0], batch), labels=apart(_labels(batch), batch, -100))
+        if patches:
+            encoded = replace(encoded, **_asked(states[0], batch))
         return replace(encoded, guessed=_guessed(self.language, seen[0], batch)) if self.language else encoded
 
     def _stoppable(self, perturb: Perturb | None) -> None:
@@ -397,6 +422,23 @@ def _guessed(language: Language, hidden: Tensor, batch: Batch) -> Float[Tensor, 
     losses = language(hidden[asked], labels[asked]).float()
     told = losses.new_zeros(len(batch["key"]), 2)
     return told.index_add(0, sample, torch.stack([losses, torch.ones_like(losses)], 1))
+
+
+def _asked(states: Float[Tensor, "b t d"], batch: Batch) -> dict[str, Tensor]:
+    """States of the patches that are masked or asked for, and their numbers; 0 and -100 behind a sample's last."""
+    b = len(states)
+    asked = batch.get("masked", batch.get("asked", torch.zeros(b, 0, dtype=torch.bool, device=states.device)))
+    most = int(asked.sum(1).max()) if asked.numel() else 0
+    which = asked.to(torch.uint8).argsort(dim=1, descending=True, stable=True)[:, :most]
+    there = asked.gather(1, which)
+    patches = states[:, states.shape[1] - asked.shape[1] :]
+    found = patches.gather(1, which[..., None].expand(-1, -1, states.shape[2]))
+    return {"tokens": found * there[..., None], "labels": torch.where(there, which, -100)}
+
+
+def unmasked(batch: Batch) -> Batch:
+    """A batch as a teacher reads it: nothing is masked, and what was is asked for."""
+    return {"asked" if name == "masked" else name: x for name, x in batch.items()}
 
 
 def apart(x: Tensor, batch: Batch, padding: float = 0.0) -> Tensor:
@@ -466,13 +508,44 @@ def perturbed(layers: Sequence[nn.Module], perturb: Perturb | None, batch: Batch
 Views = dict[str, list[Encoded]]  # by role, in the order of the recipe
 
 
+class Twin(nn.Module):
+    """A head within an objective, and the teacher's own, which follows it as a teacher does its model.
+
+    As a part of the objective it sees all samples of a step, and what it makes of them (of each embedding, as many
+    numbers as there are prototypes) is not sent between processes.
+    """
+
+    def __init__(self, head: nn.Module):
+        super().__init__()
+        self.model, self.teacher = head, deepcopy(head).requires_grad_(False)
+
+    def forward(self, x: Float[Tensor, "m d"], teacher: bool = False) -> Float[Tensor, "m p"]:
+        """In the numbers of its weights, whatever those of `x`. What the teacher's makes has no gradient."""
+        head = self.teacher if teacher else self.model
+        x = x.to(next(head.parameters()).dtype)
+        with torch.set_grad_enabled(torch.is_grad_enabled() and not teacher):
+            made: Tensor = head(x)
+            return made
+
+
 class Objective(nn.Module, ABC):
     """A function of embeddings. It never sees the encoder, the optimiser or the processes."""
 
     paper: str
+    reads_tokens: bool = False  # whether it reads the states of masked patches (`Encoded.tokens`), of model and teacher
 
     @abstractmethod
     def forward(self, views: Views, teacher: Views) -> Terms: ...
+
+    @property
+    def needs_tokens(self) -> bool:
+        """Whether it, or an objective within it, reads the states of masked patches."""
+        return any(part.reads_tokens for part in self.modules() if isinstance(part, Objective))
+
+    @property
+    def twins(self) -> list[Twin]:
+        """The heads within it of which a teacher has its own, each once."""
+        return [part for part in self.modules() if isinstance(part, Twin)]
 
     def told(self, name: str) -> Any:
         """A setting of the objective, or of the first within it that has one by that name; None if there is none."""
@@ -520,10 +593,18 @@ Schedule = Literal["linear", "cosine"]  # how the learning rate falls after the 
 
 @dataclass(frozen=True)
 class Optimiser:
-    """AdamW, linear warm-up over a part of the steps, then linear or cosine decay to zero.
+    """AdamW, linear warm-up over a part of the steps, then linear or cosine decay to zero, or to `lr_end`.
 
     Warm-up is a part of an epoch, or `warmup_steps`. `rates` gives parameters whose name starts with a prefix a
-    learning rate of their own; a rate of 0 freezes them.
+    learning rate of their own; a rate of 0 freezes them. Those whose name fits a pattern of `late` ("*" is anything)
+    stay as they are for so many steps.
+
+    With `layer_decay`, rates are multiplied by it once for each layer between a weight and the end of the encoder: of
+    L blocks, those of layer l by `layer_decay` ** (L + 1 - l); what lies behind the last block, and heads, by 1.
+
+    Weight decay goes from `weight_decay` to `weight_decay_end` by half a cosine over the run, if that is given. With
+    `decayed="matrices"` vectors and numbers (biases, norms, scales of layers) have none. `clip` is the longest
+    gradient, of all weights together, or with `clipped="parts"` of the encoder and of each head for itself.
     """
 
     lr: float
@@ -534,6 +615,12 @@ class Optimiser:
     rates: Mapping[str, float] = field(default_factory=dict)
     warmup_steps: int | None = None
     schedule: Schedule = "linear"
+    lr_end: float | None = None
+    late: Mapping[str, int] = field(default_factory=dict)
+    layer_decay: float | None = None
+    weight_decay_end: float | None = None
+    decayed: Literal["matrices"] | None = None
+    clipped: Literal["parts"] | None = None
 
     def __post_init__(self) -> None:
         if not self.lr > 0:
@@ -548,24 +635,50 @@ class Optimiser:
             raise ValueError(f"warm-up takes 0 steps or more; got warmup_steps={self.warmup_steps}")
         if self.schedule not in get_args(Schedule):
             raise ValueError(f"a schedule is one of {', '.join(get_args(Schedule))}; got {self.schedule!r}")
+        if self.lr_end is not None and not 0 <= self.lr_end <= self.lr:
+            raise ValueError(f"the last learning rate is from 0 to lr={self.lr}; got lr_end={self.lr_end}")
+        if self.layer_decay is not None and not 0 < self.layer_decay <= 1:
+            raise ValueError(f"rates of earlier layers are a part, in (0, 1]; got layer_decay={self.layer_decay}")
+        if self.weight_decay_end is not None and not 0 <= self.weight_decay_end < float("inf"):
+            raise ValueError(f"weight decay is 0 or more; got weight_decay_end={self.weight_decay_end}")
+        if any(steps < 0 for steps in self.late.values()):
+            raise ValueError(f"weights stay as they are for 0 steps or more; got late={dict(self.late)}")
+        if self.clipped and self.clip is None:
+            raise ValueError("the gradients of parts are cut to a length; give clip= too")
+        for name, given, only in (("decayed", self.decayed, "matrices"), ("clipped", self.clipped, "parts")):
+            if given not in (None, only):
+                raise ValueError(f"Optimiser.{name} is {only!r}, or None for everything; got {given!r}")
+
+
+Momentum = Literal["constant", "cosine"]
 
 
 @dataclass(frozen=True)
 class Teacher:
     """A copy of the model that follows it: t <- momentum * t + (1 - momentum) * m. At 1 it is frozen.
 
-    Its head is its own, or that of the model ("shared"). Without `dropout` it encodes as after training. `layer` asks
-    for the hidden states of that layer.
+    Its head is its own, or that of the model ("shared"); a `Twin` within the objective has always its own. Without
+    `dropout` it encodes as after training. `layer` asks for the hidden states of that layer. With `schedule="cosine"`
+    the momentum rises by half a cosine from `momentum` to 1 at the end of the run, as in BYOL (arXiv:2006.07733).
     """
 
     momentum: float = 0.996
     head: Literal["own", "shared"] = "own"
     dropout: bool = True
     layer: int | None = None
+    schedule: Momentum = "constant"
 
     def __post_init__(self) -> None:
         if not 0 <= self.momentum <= 1:
             raise ValueError(f"a teacher's momentum is from 0 to 1; got {self.momentum}")
+        if self.schedule not in get_args(Momentum):
+            raise ValueError(f"a momentum's schedule is one of {', '.join(get_args(Momentum))}; got {self.schedule!r}")
+
+    def at(self, step: int, steps: int) -> float:
+        """The momentum at a step (from 0) of so many."""
+        if self.schedule == "constant":
+            return self.momentum
+        return 1 - (1 - self.momentum) * (math.cos(math.pi * step / steps) + 1) / 2
 
 
 @dataclass(frozen=True)

@@ -154,33 +154,38 @@ class _Learner:
 
     def step(self, work: Work, step: int, logged: bool) -> tuple[Terms, Views, dict[str, Any]]:
         """Takes step number `step`; returns its terms, what the objective saw, and rate and gradient if `logged`."""
-        settings = self.recipe.optimiser
-        rate = optim.schedule(settings, step, self.recipe.steps, epoch_steps(self.recipe))
-        for group in self.optimiser.param_groups:
-            group["lr"] = group["peak"] * rate
+        settings, steps, helper = self.recipe.optimiser, self.recipe.steps, self.recipe.teacher
+        rate = optim.arrange(settings, self.optimiser, step, steps, epoch_steps(self.recipe))
         self.optimiser.zero_grad()
         terms, views = backward(
             self.model, self.objective, self.recipe.views, work, self.teacher,
-            keep=self.recipe.teacher.layer if self.recipe.teacher else None,
+            keep=helper.layer if helper else None,
             graph=self.graph, cast=self.cast, world=self.world,
         )  # fmt: skip
         norm = self._norm() if logged or settings.clip else 0.0
         self.optimiser.step()
-        if self.teacher and self.recipe.teacher:
-            follow(self.teacher, self.model, self.recipe.teacher.momentum)
+        if self.teacher and helper:
+            pairs = [(self.teacher, self.model), *((twin.teacher, twin.model) for twin in self.objective.twins)]
+            for one, other in pairs:
+                follow(one, other, helper.at(step, steps))
         if logged:
             terms["loss"] = torch.stack(list(terms.values())).sum()
         return terms, views, {"rate": rate, "gradient_norm": norm}
 
     def _norm(self) -> torch.Tensor:
-        """The norm of the whole gradient, which is cut to `clip` if there is one."""
+        """The norm of the whole gradient, which is cut to `clip` if there is one; or each part of it is."""
+        settings = self.recipe.optimiser
         learned = [p for group in self.optimiser.param_groups for p in group["params"] if p.grad is not None]
         for p in learned:
             p.grad = distinct(p.grad) if p.grad.is_sparse else p.grad
-        gradients = [p.grad._values() if p.grad.is_sparse else p.grad for p in learned]
-        norm = torch.nn.utils.get_total_norm(gradients)
-        if clip := self.recipe.optimiser.clip:
-            torch._foreach_mul_(gradients, (clip / (norm + 1e-6)).clamp(max=1.0))
+        gradients = {id(p): p.grad._values() if p.grad.is_sparse else p.grad for p in learned}
+        norm = torch.nn.utils.get_total_norm(gradients.values())
+        if settings.clip and settings.clipped == "parts":
+            for part in optim.parts(self.model, self.objective):
+                if found := [gradients[id(p)] for p in part if id(p) in gradients]:
+                    optim.cut(found, torch.nn.utils.get_total_norm(found), settings.clip)
+        elif settings.clip:
+            optim.cut([*gradients.values()], norm, settings.clip)
         return gathered(norm)
 
     def close(self) -> None:
