@@ -1,4 +1,4 @@
-"""Hidden states of every layer, one vector for each text: the mean over its tokens.
+"""Hidden states of every layer, one vector for each sample: the mean over its tokens, or its map.
 
 Legend: n samples, t tokens, d_l width of layer l.
 """
@@ -63,9 +63,14 @@ def _outputs(layers: Sequence[nn.Module]) -> Iterator[dict[int, Tensor]]:
 
 
 def _mean(h: Tensor, batch: Batch, b: int) -> Float[Tensor, "b d"]:
-    """Over the tokens of each sample: in one row (1 t d) with `edges`, or padded (b t d) with `mask`."""
+    """Over the tokens of each sample: in one row (1 t d) with `edges`, or padded (b t d) with `mask`.
+
+    Of pictures over the map (b d h w), or over all tokens (b t d).
+    """
     if h.ndim == 2 and len(h) == b:
         return h.float()
+    if "pixels" in batch:
+        return h.float().mean((2, 3)) if h.ndim == 4 else h.float().mean(1)
     if "edges" in batch:
         return pool_row(h.reshape(-1, h.shape[-1]), batch["edges"], "mean")
     mask = batch.get("mask")
