@@ -154,7 +154,7 @@ class _ToyEmbedding(nn.Module):
         self.hidden = nn.Parameter(torch.randn(dim))
 
     def forward(self, tiles, masked):
-        h = self.tiles(tiles)
+        h = self.tiles(tiles.to(self.first.dtype))
         if masked is not None:
             h = torch.where(masked[..., None], self.hidden, h)
         return torch.cat([self.first.expand(len(h), -1, -1), h], 1)

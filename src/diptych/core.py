@@ -508,6 +508,11 @@ def perturbed(layers: Sequence[nn.Module], perturb: Perturb | None, batch: Batch
 Views = dict[str, list[Encoded]]  # by role, in the order of the recipe
 
 
+def compared(views: Views) -> list[Encoded]:
+    """The views that an objective compares, which instruments look at: of role "view", or "global" where none is."""
+    return views.get("view") or views.get("global", [])
+
+
 class Twin(nn.Module):
     """A head within an objective, and the teacher's own, which follows it as a teacher does its model.
 

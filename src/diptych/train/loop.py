@@ -17,7 +17,7 @@ import torch
 from torch import nn
 
 from diptych import allocator
-from diptych.core import Instrument, Machine, Model, Objective, Recipe, Snapshot, Teacher, Terms, Views
+from diptych.core import Instrument, Machine, Model, Objective, Recipe, Snapshot, Teacher, Terms, Views, compared
 from diptych.train import optim, precision, processes, state
 from diptych.train.batches import Work, ahead, epoch_steps
 from diptych.train.processes import World
@@ -250,9 +250,16 @@ def _nearest(x: torch.Tensor, y: torch.Tensor) -> float:
 
 
 def _told_apart(views: Views) -> None:
-    """Raises ValueError if the first two views of every sample are the same up to rounding: nothing can be learned."""
-    seen = [encoded.projection for encoded in views.get("view", [])][:2]
-    if len(seen) == 2 and _nearest(*seen) > 1 - SAME:
+    """Raises ValueError if the first two views of every sample are the same up to rounding: nothing can be learned.
+
+    A deep network whose blocks begin as almost nothing has one embedding for all that it sees, to rounding: there
+    views are the same only if they are so to the bit.
+    """
+    seen = [encoded.projection for encoded in compared(views)][:2]
+    if len(seen) < 2 or _nearest(*seen) <= 1 - SAME:
+        return
+    one, other = seen
+    if torch.equal(one, other) or len(one) == 1 or _nearest(one, other.roll(1, 0)) <= 1 - SAME:
         raise ValueError(
             "the two views of every sample are identical: their rows change nothing, and the encoder has no dropout; "
             "crop the text (`diptych train crop`), or perturb a layer"
