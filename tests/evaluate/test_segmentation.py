@@ -73,6 +73,16 @@ def test_upsampling_is_bilinear():
     np.testing.assert_allclose(found, bilinear(x, (7, 10)), atol=1e-12)
 
 
+def test_the_pixels_that_are_learned_from_are_those_of_a_smaller_mask():
+    assert dense.stride((180, 240), (12, 12)) == 3
+    assert dense.stride((180, 240), (6, 6)) == 5  # seven would cut something off
+    assert dense.stride((181, 240), (6, 6)) == 1
+    assert dense.stride((32, 32), (8, 8)) == dense.stride((8, 8), (8, 8)) == 1
+    x = torch.from_numpy(np.random.default_rng(0).standard_normal((1, 2, 3, 4)))
+    whole, small = dense.upsampled(x, (45, 60)), dense.upsampled(x, (15, 20))
+    torch.testing.assert_close(whole[:, :, 1::3, 1::3], small)
+
+
 def scenes(n=12, seed=0):
     """Patches of four by four whose class decides their features, and masks of twelve by twelve."""
     rng = np.random.default_rng(seed)
@@ -117,6 +127,18 @@ def test_the_loss_is_the_mean_cross_entropy_of_pixels_with_a_class():
     found = module_loss(torch.from_numpy(logits), torch.from_numpy(masks))
     assert float(found) == pytest.approx(np.mean(total))
     assert float(module_loss(torch.from_numpy(logits), torch.full((2, 4, 5), -1))) == 0
+
+
+def test_of_large_masks_the_middle_of_every_few_pixels_is_learned_from():
+    """What lies between them may be anything."""
+    patches, masks = scenes(4)
+    large = masks.repeat(4, 1).repeat(4, 2)
+    assert dense.stride(large.shape[1:], (4, 4)) == 3
+    other = np.random.default_rng(0).integers(0, 3, large.shape)
+    other[:, 1::3, 1::3] = large[:, 1::3, 1::3]
+    test = patches, masks
+    one, two = (linear_segmentation((patches, given), test, 3, steps=20).confusions for given in (large, other))
+    assert np.array_equal(one, two)
 
 
 def test_void_teaches_nothing():

@@ -77,6 +77,16 @@ def fit(
     return made
 
 
+def stride(size: tuple[int, int], grid: tuple[int, int], fewest: int = 4) -> int:
+    """Pixels from one to the next that are learned from, odd: 1, or more where a patch is many pixels wide.
+
+    The pixels (s - 1) / 2 + i s are then the middles of an image s times smaller. At least `fewest` a patch's side are
+    left, and nothing is cut off.
+    """
+    most = min(a // (fewest * b) for a, b in zip(size, grid, strict=True))
+    return max((s for s in range(1, most + 1, 2) if not any(a % s for a in size)), default=1)
+
+
 def upsampled(x: Float[Tensor, "n o h w"], size: tuple[int, int]) -> Float[Tensor, "n o y x"]:
     """Bilinear, a patch being a square whose middle has its number; constant beyond the outermost middles."""
     return F.interpolate(x, size, mode="bilinear", align_corners=False)

@@ -1,0 +1,279 @@
+"""Tasks of encoders of pictures, with an encoder that is known."""
+
+import json
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from eye import Eye, Maps
+
+from diptych.core import DataError, Picture, Plan
+from diptych.evaluate import images
+from diptych.evaluate.depth import linear_depth
+from diptych.evaluate.images import arrays
+from diptych.evaluate.images.classes import Classes
+from diptych.evaluate.images.invariance import Invariance
+from diptych.evaluate.images.seen import look
+from diptych.evaluate.images.task import table
+from diptych.evaluate.invariance import invariance
+from diptych.evaluate.segmentation import linear_segmentation
+from diptych.evaluate.weighted import weighted_knn
+
+
+def noise(n=10, seed=0, size=8):
+    return np.random.default_rng(seed).integers(0, 256, (n, size, size, 3), np.uint8)
+
+
+def blocks_of(x):
+    """Pixels of patches of two by two as the encoder has them: [n, 4, 4, 12], channels first."""
+    return (x / 255).reshape(len(x), 4, 2, 4, 2, 3).transpose(0, 1, 3, 5, 2, 4).reshape(len(x), 4, 4, 12)
+
+
+def test_patches_are_those_of_the_last_block_behind_the_norm_and_in_their_places():
+    x = noise()
+    encoder = Eye()
+    encoder.micro = 60  # three micro-batches and more
+    seen = look(encoder, [Picture(row) for row in x], blocks=2, patches=True)
+    np.testing.assert_allclose(seen.patches, 4 * blocks_of(x) + 100, rtol=1e-5)
+    whole = blocks_of(x).mean((1, 2))
+    np.testing.assert_allclose(seen.summaries[0], 2 * whole / 2 + 100, rtol=1e-5)
+    np.testing.assert_allclose(seen.summaries[1], 4 * whole / 2 + 100, rtol=1e-5)
+    np.testing.assert_allclose(seen.embedding, seen.summaries[1], rtol=1e-6)
+    np.testing.assert_allclose(seen.mean, seen.patches.mean((1, 2)), rtol=1e-5)
+
+
+def test_without_a_token_for_the_whole_the_summary_is_the_mean_of_patches():
+    seen = look(Eye(token=False), [Picture(row) for row in noise()], blocks=9)
+    assert len(seen.summaries) == 2
+    assert np.array_equal(seen.summaries[-1], seen.mean)
+    assert seen.patches is None
+
+
+def test_maps_of_convolutions_are_patches_of_the_last_stage():
+    x = noise()
+    seen = look(Maps(), [Picture(row) for row in x], blocks=2, patches=True)
+    means = (x / 255).reshape(10, 2, 4, 2, 4, 3).mean((2, 4))
+    np.testing.assert_allclose(seen.patches, means, atol=1e-6)
+    np.testing.assert_allclose(seen.summaries[0], (x / 255).mean((1, 2)), atol=1e-6)
+
+
+def test_looking_leaves_no_hook_and_pictures_of_two_sizes_are_refused():
+    encoder = Eye()
+    look(encoder, [Picture(noise(1)[0])])
+    assert not any(layer._forward_hooks for layer in encoder.modules())
+    other = Picture(noise(1)[0], Plan(out=(4, 4)))
+    with pytest.raises(ValueError, match="got 2 pictures of 2 sizes"):
+        look(encoder, [Picture(noise(1)[0]), other])
+    with pytest.raises(ValueError, match="got 0 pictures"):
+        look(encoder, [])
+
+
+COLOURS = np.array([[250, 20, 20], [20, 250, 20], [20, 20, 250]])
+
+
+def coloured(n, seed=0):
+    """Pictures of one of three colours, and noise."""
+    rng = np.random.default_rng(seed)
+    y = rng.integers(0, 3, n)
+    return np.clip(COLOURS[y][:, None, None] + rng.normal(0, 90, (n, 8, 8, 3)), 0, 255).astype(np.uint8), y
+
+
+@pytest.fixture
+def colours(tmp_path):
+    (x, y), (u, v) = coloured(60), coloured(30, 1)
+    np.savez(tmp_path / "colours.npz", x_train=x, y_train=y, x_test=u, y_test=v, names=np.array(["r", "g", "b"]))
+    return tmp_path / "colours.npz"
+
+
+def test_classes_are_asked_by_neighbours_and_by_a_probe(colours):
+    task = images.task("classes", colours)
+    lines = {line.metric: line for line in task.score(Eye())}
+    assert [*lines] == ["weighted_knn", "linear"]
+    rows = Eye().encode([*task.data.pictures["train"], *task.data.pictures["test"]])
+    y = np.concatenate([task.data.truth["train"], task.data.truth["test"]])
+    assert lines["weighted_knn"].value == 100 * weighted_knn(rows, y, np.arange(60), np.arange(60, 90)).value
+    assert lines["linear"].value > 95
+    assert (lines["linear"].task, lines["linear"].n) == ("colours", 30)
+    assert lines["weighted_knn"].how == "Wilson over 30 test pictures, 20 neighbours of 60"
+
+
+def test_the_grid_is_chosen_on_a_part_of_training_where_no_other_is_given(colours):
+    lines = images.task("classes", colours, grid=True).score(Eye(depth=4))
+    assert lines[-1].metric == "linear_grid"
+    assert "the best of 12 others, a random fifth of training" in lines[-1].how
+    assert lines[-1].value > 90
+
+
+def test_the_grid_is_chosen_on_validation_where_it_is_given(tmp_path):
+    parts = {"train": coloured(60), "val": coloured(25, 1), "test": coloured(30, 2)}
+    given = {f"{letter}_{part}": x for part, pair in parts.items() for letter, x in zip("xy", pair, strict=True)}
+    np.savez(tmp_path / "a.npz", **given)
+    [*_, line] = images.task("classes", tmp_path / "a.npz", grid=True).score(Eye())
+    assert line.how.endswith("the best of 25 others")
+
+
+def test_classes_may_be_strings_and_one_that_training_lacks_is_told(colours):
+    data = arrays.read(colours, "y")
+    names = np.array(["r", "g", "b", "violet"])
+    truth = {part: names[y] for part, y in data.truth.items()}
+    plain = Classes(data).score(Eye())
+    assert [line.value for line in Classes(replace(data, truth=truth)).score(Eye())] == [line.value for line in plain]
+    truth["test"][:2] = "violet"
+    [note] = Classes(replace(data, truth=truth)).notes
+    assert note == "colours: 2 test pictures are of a class with no training picture: none can be right"
+
+
+def halves(n=12, seed=0):
+    """Pictures whose left part, of a width of their own, is of another colour than the right one; their masks."""
+    rng = np.random.default_rng(seed)
+    edge = rng.integers(2, 7, n)
+    mask = (np.arange(8)[None, None] >= edge[:, None, None]).repeat(8, 1).astype(np.uint8)
+    x = np.clip(COLOURS[mask] + rng.normal(0, 20, (n, 8, 8, 3)), 0, 255).astype(np.uint8)
+    return x, mask
+
+
+@pytest.fixture
+def scenes(tmp_path):
+    (x, m), (u, v) = halves(12), halves(6, 1)
+    m[:, :2] = 255
+    depth = np.where(m == 1, 3000, 1000).astype(np.uint16)
+    depth[:, -1], depth[:, -2] = 0, 65535
+    path = tmp_path / "scenes.npz"
+    truth = {"m_train": m, "m_test": v, "d_train": depth, "d_test": np.where(v == 1, 3.0, 1.0)}
+    np.savez(path, x_train=x, x_test=u, **truth)
+    return path
+
+
+def test_segmentation_is_that_of_the_patches_of_the_last_block(scenes):
+    task = replace(images.task("segmentation", scenes), steps=100)
+    assert task.classes == 2
+    lines = {line.metric: line for line in task.score(Eye())}
+    assert lines["mean_iou"].value > 80
+    assert lines["majority_iou"].value < 40
+    data = task.data
+    train, test = (look(Eye(), data.pictures[part], patches=True).patches for part in ("train", "test"))
+    same = linear_segmentation((train, data.truth["train"]), (test, data.truth["test"]), 2, 255, 100)
+    assert lines["mean_iou"].value == pytest.approx(100 * same.mean_iou)
+    assert lines["mean_iou"].low <= lines["mean_iou"].value <= lines["mean_iou"].high
+    assert lines["pixel_accuracy"].value == pytest.approx(100 * same.accuracy)
+
+
+def test_the_file_or_the_call_says_which_number_is_no_class(scenes, tmp_path):
+    there = dict(np.load(scenes))
+    there["m_train"] = np.where(there["m_train"] == 255, 7, there["m_train"])
+    np.savez(tmp_path / "a.npz", **there)
+    assert images.task("segmentation", tmp_path / "a.npz").classes == 8
+    assert images.task("segmentation", tmp_path / "a.npz", ignore=7).classes == 2
+    np.savez(tmp_path / "b.npz", **there, ignore=np.array(7))
+    assert images.task("segmentation", tmp_path / "b.npz").classes == 2
+
+
+def test_depth_is_that_of_the_patches_of_the_last_block(scenes):
+    task = replace(images.task("depth", scenes), steps=300)
+    lines = {line.metric: line for line in task.score(Eye())}
+    assert [*lines] == ["rmse", "abs_rel", "delta1", "median_rmse"]
+    assert lines["rmse"].value < 0.6 < 0.9 < lines["median_rmse"].value
+    assert [line.main for line in lines.values()] == [True, False, False, False]
+    data = task.data
+    train, test = (look(Eye(), data.pictures[part], patches=True).patches for part in ("train", "test"))
+    same = linear_depth((train, data.truth["train"]), (test, data.truth["test"]), steps=300)
+    assert lines["rmse"].value == pytest.approx(same.rmse.mean())
+    assert lines["delta1"].value == pytest.approx(100 * same.delta1.mean())
+
+
+def test_whole_numbers_are_millimetres_and_0_and_65535_are_no_depth():
+    assert arrays.metres(np.array([[[0, 1500, 65535]]], np.uint16)).tolist() == [[[0, 1.5, 0]]]
+    assert arrays.metres(np.array([[[0.0, 1.5, np.nan, -1, np.inf]]])).tolist() == [[[0, 1.5, 0, 0, 0]]]
+
+
+def test_frames_of_a_sequence_are_parted_by_time(tmp_path):
+    rgb = np.arange(10, dtype=np.uint8)[:, None, None, None] + np.zeros((10, 4, 4, 3), np.uint8)
+    np.savez(tmp_path / "walk.npz", rgb=rgb, depth_mm=np.full((10, 4, 4), 1000, np.uint16))
+    data = arrays.read(tmp_path / "walk.npz", "d")
+    frames = {part: [int(p.pixels[0, 0, 0]) for p in pictures] for part, pictures in data.pictures.items()}
+    assert frames == {"train": [0, 1, 2, 3, 4, 5], "val": [6], "test": [7, 8, 9]}
+    assert data.notes[0].startswith("walk: frames of one sequence, parted by time (6 train, 1 val, 3 test)")
+
+
+class Flicker:
+    """An augmentation that takes a box of the picture's own."""
+
+    def __call__(self, picture, draw):
+        top, left = draw.own.integers(0, 4, 2).tolist()
+        return replace(picture, plan=replace(picture.plan, box=(top, left, 4, 4)))
+
+
+def test_invariance_is_that_of_augmented_pictures_and_repeats():
+    pictures = [Picture(row) for row in noise(6)]
+    task = Invariance("crops", pictures, Flicker(), draws=3, seed=5)
+    [line, within, between] = task.score(Eye())
+    from diptych.core import Draw
+
+    views = [Flicker()(picture, Draw(5, 0, i, v)) for i, picture in enumerate(pictures) for v in range(3)]
+    found = invariance(Eye().embed(views).reshape(6, 3, -1))
+    assert (line.value, within.value, between.value) == (found.value, found.within, found.between)
+    assert [x.value for x in task.score(Eye())] == [line.value, within.value, between.value]
+    assert replace(task, seed=6).score(Eye())[0].value != line.value
+    with pytest.raises(ValueError, match="got 1 of 6"):
+        replace(task, draws=1)
+
+
+def test_a_table_has_a_row_for_each_encoder_and_is_plain_json(colours, scenes):
+    tasks = [images.task("classes", colours), replace(images.task("depth", scenes), steps=5)]
+    told = table(tasks, {"model": Eye(), "untrained": None})
+    assert told["scores"]["untrained"] is None
+    assert [*told["scores"]["model"]][:3] == ["colours_weighted_knn", "colours_linear", "scenes_rmse"]
+    assert len(told["results"]["model"]) == 6
+    json.dumps(told, allow_nan=False)
+
+
+def bad(tmp_path, **given):
+    x = noise(4)
+    whole = {"x_train": x, "y_train": np.arange(4) % 2, "x_test": x, "y_test": np.arange(4) % 2} | given
+    np.savez(tmp_path / "bad.npz", **{k: v for k, v in whole.items() if v is not None})
+    return tmp_path / "bad.npz"
+
+
+@pytest.mark.parametrize(
+    ("given", "told"),
+    [
+        ({"y_test": None}, "has no array y_test; there are x_test, x_train, y_train"),
+        ({"x_train": None}, "has no array x_train"),
+        ({"x_train": noise(4).astype(np.float32)}, r"pictures are uint8 \[n, h, w, 3\]; those of 'train' are float32"),
+        ({"x_train": noise(4)[..., 0]}, r"those of 'train' are uint8 \[4, 8, 8\]"),
+        ({"x_train": noise(3)}, "the part 'train' has 3 pictures and 4 rows"),
+        ({"x_test": noise(4)[:0], "y_test": np.arange(0)}, "no picture is of the part 'test'"),
+        ({"y_train": np.zeros(4, int)}, "all training pictures are of one class"),
+        ({"y_test": np.full(4, 9)}, "no test picture is of a class of the training pictures"),
+        ({"y_train": np.zeros((4, 2), int)}, "a picture has one class"),
+    ],
+)
+def test_what_is_wrong_with_a_file_is_named(tmp_path, given, told):
+    with pytest.raises(DataError, match=told):
+        images.task("classes", bad(tmp_path, **given))
+
+
+def test_files_that_are_none_are_named(tmp_path):
+    with pytest.raises(FileNotFoundError, match=r"there is no file .*none\.npz"):
+        images.task("classes", tmp_path / "none.npz")
+    (tmp_path / "text.npz").write_text("no archive")
+    with pytest.raises(DataError, match=r"text\.npz is no \.npz file of plain arrays"):
+        images.task("classes", tmp_path / "text.npz")
+    np.savez(tmp_path / "objects.npz", x_train=np.array([{}], object))
+    with pytest.raises(DataError, match=r"objects\.npz is no \.npz file of plain arrays"):
+        images.task("classes", tmp_path / "objects.npz")
+    with pytest.raises(ValueError, match="tasks of pictures are classes, segmentation, depth; got 'sound'"):
+        images.task("sound", tmp_path / "none.npz")
+
+
+def test_masks_and_depths_that_are_none_are_named(tmp_path, scenes):
+    there = dict(np.load(scenes))
+    np.savez(tmp_path / "a.npz", **{**there, "m_test": there["m_test"] * 0.5})
+    with pytest.raises(DataError, match="masks are whole numbers"):
+        images.task("segmentation", tmp_path / "a.npz")
+    np.savez(tmp_path / "b.npz", **{**there, "m_test": np.full((6, 8, 8), 255, np.uint8)})
+    with pytest.raises(DataError, match="no pixel of 6 masks has a class"):
+        images.task("segmentation", tmp_path / "b.npz")
+    np.savez(tmp_path / "c.npz", **{**there, "d_train": np.zeros((12, 8, 8))})
+    with pytest.raises(DataError, match="no pixel of 12 depth maps has a depth"):
+        images.task("depth", tmp_path / "c.npz")
