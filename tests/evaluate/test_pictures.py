@@ -5,6 +5,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+import torch
 from eye import Eye, Maps
 
 from diptych.core import DataError, Picture, Plan
@@ -277,3 +278,48 @@ def test_masks_and_depths_that_are_none_are_named(tmp_path, scenes):
     np.savez(tmp_path / "c.npz", **{**there, "d_train": np.zeros((12, 8, 8))})
     with pytest.raises(DataError, match="no pixel of 12 depth maps has a depth"):
         images.task("depth", tmp_path / "c.npz")
+
+
+NETWORKS = {
+    "vit": {"name": "vit-tiny", "patch": 4, "width": 16, "depth": 2},
+    "registers": {"name": "dinov2-tiny", "patch": 4, "width": 16, "depth": 2, "registers": 2, "layer_scale": 1.0},
+    "resnet": {"name": "resnet18", "width": 4},
+}
+
+
+@pytest.mark.parametrize("family", NETWORKS)
+def test_of_networks_of_transformers_what_is_seen_is_what_they_say(family):
+    from diptych.encoders.image.scratch import fresh
+    from diptych.pictures.render import render
+
+    encoder = fresh(side=16, **NETWORKS[family]).eval()
+    encoder.precision, encoder.micro = "fp32", 40
+    pictures = [Picture(row) for row in noise(size=16)]
+    seen = look(encoder, pictures, blocks=2, patches=True)
+    with torch.no_grad():
+        x = (render(encoder.collate(pictures)) - encoder.mean) / encoder.std
+        told = encoder.network(pixel_values=x, output_hidden_states=True)
+        last, earlier = told.last_hidden_state, told.hidden_states[-2]
+        if family == "resnet":
+            patches, summaries = last.permute(0, 2, 3, 1), [earlier.mean((2, 3)), last.mean((2, 3))]
+        else:
+            patches = last[:, 3 if family == "registers" else 1 :].unflatten(1, (4, 4))
+            summaries = [encoder.network.layernorm(earlier)[:, 0], last[:, 0]]
+    close = {"rtol": 1e-4, "atol": 1e-5}
+    np.testing.assert_allclose(seen.patches, patches, **close)
+    for found, expected in zip(seen.summaries, summaries, strict=True):
+        np.testing.assert_allclose(found, expected, **close)
+    np.testing.assert_allclose(seen.embedding, summaries[-1], **close)
+
+
+def test_tasks_are_put_to_a_network_of_transformers(colours, scenes):
+    from diptych.encoders.image.scratch import fresh
+
+    encoder = fresh("dinov2-tiny", 8, patch=2, width=16, depth=2)
+    tasks = [
+        images.task("classes", colours, grid=True),
+        images.task("segmentation", scenes),
+        images.task("depth", scenes),
+    ]
+    tasks = [replace(task, steps=5) for task in tasks]
+    assert len(table(tasks, {"model": encoder})["results"]["model"]) == 10
