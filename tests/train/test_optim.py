@@ -1,5 +1,6 @@
 """Rates, weight decay and clipping, weight by weight and step by step."""
 
+import copy
 import math
 
 import pytest
@@ -150,6 +151,15 @@ def test_parts_are_cut_for_themselves(clipped, tmp_path, monkeypatch):
         assert min(norms.values()) < 0.9e-3
 
 
+def test_each_of_two_heads_is_a_part():
+    r = made()
+    other = DINO(Twin(heads.Prototypes(16, 12, hidden=10, bottleneck=6, seed=1)), SinkhornKnopp())
+    first, r.objective = r.objective, Sum(r.objective, other)
+    found = [{id(p) for p in part} for part in optim.parts(r.model, r.objective)]
+    for head in (first.head.model, other.head.model):
+        assert {id(p) for p in head.parameters()} in found
+
+
 def test_parts_hold_every_weight_once():
     r = made()
     r.objective = Sum(r.objective, DINO(r.objective.head, SinkhornKnopp()), Headed(NTXent(), nn.Linear(16, 4)))
@@ -170,12 +180,25 @@ def test_a_momentum_rises_by_half_a_cosine_to_one():
     assert [Teacher(0.9).at(k, 8) for k in (0, 8)] == [0.9, 0.9]
 
 
+def test_a_teacher_follows_by_the_momentum_of_the_step(tmp_path):
+    """Of two steps the second has the middle of the cosine: (0.8 + 1) / 2."""
+    kept = []
+    r = made(steps=2, optimiser=Optimiser(0.05, warmup=0))
+    r.teacher = Teacher(0.8, dropout=False, schedule="cosine")
+    twin = r.objective.head
+    train(r, tmp_path, watch=lambda line: kept.append([copy.deepcopy(x) for x in (twin.teacher, twin.model)]))
+    before, (after, model) = kept[0][0], kept[1]
+    for t, start, m in zip(after.parameters(), before.parameters(), model.parameters(), strict=True):
+        torch.testing.assert_close(t, 0.9 * start + 0.1 * m)
+    assert any((p - q).abs().max() > 0.01 for p, q in zip(before.parameters(), model.parameters(), strict=True))
+
+
 @pytest.mark.parametrize("training", [True, False])
-def test_running_means_follow_where_the_teacher_keeps_none_of_its_own(training):
+def test_running_means_are_the_models_where_the_teacher_keeps_none_of_its_own(training):
     torch.manual_seed(0)
     one, other = (nn.Sequential(nn.Linear(3, 4), nn.BatchNorm1d(4)) for _ in range(2))
     other(torch.randn(9, 3))
-    expected = other[1].running_mean * (1 - 0.75)
+    expected = other[1].running_mean.clone()
     one.train(training)
     follow(one, other, 0.75)
     torch.testing.assert_close(one[1].running_mean, torch.zeros(4) if training else expected)

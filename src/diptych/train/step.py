@@ -148,7 +148,7 @@ def _restore(micro: Micro, state: Tensor) -> None:
 def follow(teacher: nn.Module, model: nn.Module, momentum: float) -> None:
     """Moves the teacher towards the model; with a momentum of 1 it stays.
 
-    Running means (of batch normalisation) move too, unless the teacher is in training mode and keeps its own.
+    Running means (of batch normalisation) are the model's, unless the teacher is in training mode and keeps its own.
     """
     for t, m in zip(teacher.parameters(), model.parameters(), strict=True):
         if t is not m:
@@ -156,4 +156,4 @@ def follow(teacher: nn.Module, model: nn.Module, momentum: float) -> None:
     for one, other in zip(teacher.modules(), model.modules(), strict=True):
         if isinstance(one, nn.modules.batchnorm._NormBase) and not one.training and one is not other:
             for mean, now in zip(one.buffers(), other.buffers(), strict=True):
-                mean.copy_(mean.lerp(now, 1 - momentum) if mean.is_floating_point() else now)
+                mean.copy_(now)
