@@ -33,6 +33,12 @@ def tanh(width: int, seed: int = 0) -> nn.Module:
     return nn.Sequential(linear, nn.Tanh())
 
 
+def relu(width: int, hidden: int, out: int, seed: int = 0) -> nn.Module:
+    """(b d) to (b p): linear, ReLU, linear, as in SimCLR (arXiv:2002.05709); each row for itself."""
+    with seeded(seed):
+        return nn.Sequential(nn.Linear(width, hidden), nn.ReLU(), nn.Linear(hidden, out))
+
+
 def projector(width: int, hidden: int, out: int, layers: int = 2, seed: int = 0) -> nn.Module:
     """(b d) to (b p): linear layers with batch normalisation and ReLU between, as in BYOL (2) and Barlow Twins (3).
 

@@ -59,7 +59,8 @@ def turned(x: Float[Tensor, "b 3 h w"], by: Float[Tensor, " b"]) -> Float[Tensor
         torch.where(value == green, 2 + (blue - red) / safe, 4 + (red - green) / safe),
     )
     sixth = sixth + 6 * by[:, None, None]
-    k = torch.stack([sixth + 5, sixth + 3, sixth + 1], 1) % 6
+    k = torch.stack([sixth + 5, sixth + 3, sixth + 1], 1)
+    k = k - 6 * (k / 6).floor()  # `remainder` is five times as slow
     return value[:, None] - spread[:, None] * torch.minimum(k, 4 - k).clamp(0.0, 1.0)
 
 

@@ -10,9 +10,10 @@ from diptych.recipes.mlm import mlm
 from diptych.recipes.nli import nli
 from diptych.recipes.promptbert import promptbert
 from diptych.recipes.regression import regression
+from diptych.recipes.simclr import simclr
 from diptych.recipes.simcse import simcse
 
-ALL = (crop, dropout, deep_augmentation, nli, simcse, mixcse, esimcse, infocse, promptbert, regression, mlm)
+ALL = (crop, dropout, deep_augmentation, nli, simcse, mixcse, esimcse, infocse, promptbert, regression, mlm, simclr)
 
 __all__ = [
     "ALL",
@@ -26,5 +27,6 @@ __all__ = [
     "nli",
     "promptbert",
     "regression",
+    "simclr",
     "simcse",
 ]

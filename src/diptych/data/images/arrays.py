@@ -85,7 +85,8 @@ class Arrays:
             except ValueError as error:
                 raise DataError(f"{self.path}, {name!r}, picture {i}: {error}") from None
             label = self._label(about["label"][i], names) if "label" in about else None
-            yield Item(pixels, label, part, {k: m[i] for k, m in about.items() if k != "label" and m.ndim == 3})
+            maps = {k: m[i] for k, m in about.items() if k != "label" and m.ndim == 3}
+            yield Item(pixels, label, part, maps, f"{name} {i}")
 
     def _label(self, given: np.generic, names: Sequence[str] | None) -> str | None:
         value = given.item()

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from diptych.core import DataError
-from diptych.data.images.item import Item
+from diptych.data.images.item import Item, Part
 from diptych.data.tally import Tally
 
 BINARY = re.compile(r"(data_batch_\d+|test_batch|train|test)\.bin")
@@ -36,11 +36,12 @@ class Cifar:
             )
         names = [*_lines(file.with_name(META[labels]))]
         rows = raw.reshape(-1, 3 * SIDE**2 + labels)
-        for row in rows:
+        part: Part = "test" if file.name.startswith("test") else "train"
+        for i, row in enumerate(rows):
             number = int(row[labels - 1])
             label = names[number] if number < len(names) else str(number)
             pixels = row[labels:].reshape(3, SIDE, SIDE).transpose(1, 2, 0)
-            yield Item(np.ascontiguousarray(pixels), label, "test" if file.name.startswith("test") else "train")
+            yield Item(np.ascontiguousarray(pixels), label, part, origin=f"{file.name} {i}")
 
 
 def _lines(path: Path) -> Iterator[str]:

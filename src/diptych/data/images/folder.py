@@ -57,4 +57,4 @@ class Folder:
     def _item(self, file: Path, parts: bool) -> Item:
         *folders, _ = file.relative_to(self.root).parts
         part = PARTS[folders.pop(0).lower()] if parts and folders else None
-        return Item(file, shown(folders[0]) if folders else None, part)
+        return Item(file, shown(folders[0]) if folders else None, part, origin=str(file.relative_to(self.root)))

@@ -23,9 +23,13 @@ PARTS: dict[str, Part] = {
 
 @dataclass(frozen=True)
 class Item:
-    """A picture: encoded, the path of a file, or pixels; with its label, its part of the data, and maps of its size."""
+    """A picture: encoded, the path of a file, or pixels; with its label, its part of the data, and maps of its size.
+
+    `origin` tells a person where it is from.
+    """
 
     picture: bytes | Path | UInt8[np.ndarray, "h w 3"]
     label: str | None = None
     part: Part | None = None
     maps: Mapping[str, Shaped[np.ndarray, "h w"]] = field(default_factory=dict)
+    origin: str = ""

@@ -3,6 +3,7 @@
     pixels.u8        all pictures end to end, row by row, RGB
     NAME.map         maps with a number for each pixel, end to end: masks, depths
     index.npz        where pictures begin (in pixels), heights and widths, classes, parts
+    origins.txt      where each is from, a line each
     facts.json       names of classes, the numbers that maps are of, notes, the fingerprint
 
 Shapes: n pictures, N pixels of all of them.
@@ -23,6 +24,7 @@ from jaxtyping import Int, Shaped, UInt8
 from diptych.core import DataError, Picture, Record
 from diptych.data import cache
 from diptych.data.column import places
+from diptych.data.files import shown
 from diptych.data.images.decoding import decode
 from diptych.data.images.item import Item, Part
 from diptych.data.tally import Tally, counted
@@ -47,7 +49,7 @@ class Pictures:
 
     `labels` is None where the source has none; a single label is None where its picture has none. `notes` are
     sentences for a person: what was understood of the source, and how many of its pictures were left out and why.
-    `rows` chooses pictures, in its order; None is all of them.
+    `rows` chooses pictures, in its order; None is all of them. `told` is the file of origins.
     """
 
     name: str
@@ -58,6 +60,7 @@ class Pictures:
     names: Sequence[str]
     flat: Mapping[str, Shaped[np.ndarray, " N"]] = field(default_factory=dict)
     rows: Int[np.ndarray, " n"] | None = None
+    told: Path | None = None
 
     def __len__(self) -> int:
         return len(self.index.extent) if self.rows is None else len(self.rows)
@@ -95,6 +98,12 @@ class Pictures:
         if not (classes != UNKNOWN).any():
             return None
         return [None if k == UNKNOWN else self.names[k] for k in classes.tolist()]
+
+    @cached_property
+    def origins(self) -> list[str]:
+        """Where each picture is from, in words."""
+        lines = self.told.read_text("utf-8").split("\n") if self.told else [""] * len(self.index.extent)
+        return lines[: len(self.index.extent)] if self.rows is None else [lines[row] for row in self.rows.tolist()]
 
     def part(self, *names: Part) -> Int[np.ndarray, " m"]:
         """The places of the pictures of some parts."""
@@ -165,6 +174,7 @@ class _Writer:
     def __init__(self, folder: Path, tally: Tally):
         self.folder, self.tally, self.content = folder, tally, blake2b(digest_size=16)
         self.extent: list[tuple[int, int]] = []
+        self.origins: list[str] = []
         self.classes: dict[str, int] = {}
         self.numbers: list[int] = []
         self.parts: list[int] = []
@@ -188,6 +198,7 @@ class _Writer:
             else:
                 out.write(np.ascontiguousarray(found, kind).data)
                 self.content.update(np.ascontiguousarray(found, kind).data)
+        self.origins.append(" ".join(shown(item.origin).split()))
         self.extent.append((height, width))
         self.numbers.append(UNKNOWN if item.label is None else self.classes.setdefault(item.label, len(self.classes)))
         self.parts.append(UNKNOWN if item.part is None else get_args(Part).index(item.part))
@@ -195,6 +206,7 @@ class _Writer:
     def close(self) -> None:
         for out, _ in self.maps.values():
             out.close()
+        (self.folder / "origins.txt").write_text("\n".join(self.origins), "utf-8")
         extent = np.array(self.extent, np.int32).reshape(-1, 2)
         edges = np.concatenate([[0], np.cumsum(extent.astype(np.int64).prod(1))])
         numbers, parts = np.array(self.numbers, np.int32), np.array(self.parts, np.int8)
@@ -222,7 +234,8 @@ def load(folder: Path, name: str) -> Pictures:
         index = Index(*(found[k] for k in ("edges", "extent", "classes", "parts")))
     maps = {k: _mapped(folder / f"{k}.map", kind) for k, kind in facts["maps"].items()}
     pixels = _mapped(folder / "pixels.u8", "u1")
-    return Pictures(name, facts["fingerprint"], facts["notes"], index, pixels, facts["names"], maps)
+    told = folder / "origins.txt"
+    return Pictures(name, facts["fingerprint"], facts["notes"], index, pixels, facts["names"], maps, told=told)
 
 
 def _mapped(path: Path, kind: str) -> np.ndarray:

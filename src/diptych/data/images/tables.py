@@ -52,13 +52,14 @@ class Table:
         return how, self._items(image, named, tally)
 
     def _items(self, image: str, label: str | None, tally: Tally) -> Iterator[Item]:
-        for row in self.rows(tally):
+        for number, row in enumerate(self.rows(tally)):
             picture = _picture(row.get(image), self.root)
             if picture is None:
                 tally.add("picture", "skipped: null, or neither bytes nor a path")
                 continue
             part = PARTS.get(str(row.get("split")).lower())
-            yield Item(picture, label_of(row[label]) if label and label in row else None, part)
+            origin = str(picture) if isinstance(picture, Path) else f"row {number}"
+            yield Item(picture, label_of(row[label]) if label and label in row else None, part, origin=origin)
 
 
 def _holds(value: Any) -> bool:

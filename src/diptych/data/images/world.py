@@ -74,7 +74,7 @@ class World:
             scenes = self.block(start // BLOCK)
             for i in range(min(BLOCK, self.n - start)):
                 maps = {"mask": scenes.mask[i], "depth": scenes.depth[i]}
-                yield Item(scenes.pixels[i], NAMES[scenes.shape[i]], maps=maps)
+                yield Item(scenes.pixels[i], NAMES[scenes.shape[i]], maps=maps, origin=f"{NAME} {start + i}")
 
     def block(self, number: int) -> Scenes:
         """The pictures of a block, decided by the seed and its number alone."""
