@@ -9,9 +9,9 @@ import torch
 from eye import Eye, Maps
 
 from diptych.core import DataError, Picture, Plan
-from diptych.evaluate import images
+from diptych.data.images.corpus import pictures as corpus_of
 from diptych.evaluate.depth import linear_depth
-from diptych.evaluate.images import arrays
+from diptych.evaluate.images import arrays, classes, depth, segmentation
 from diptych.evaluate.images.classes import Classes
 from diptych.evaluate.images.invariance import Invariance
 from diptych.evaluate.images.seen import look
@@ -87,11 +87,11 @@ def colours(tmp_path):
 
 
 def test_classes_are_asked_by_neighbours_and_by_a_probe(colours):
-    task = images.task("classes", colours)
+    task = classes.task(corpus_of(colours))
     lines = {line.metric: line for line in task.score(Eye())}
     assert [*lines] == ["weighted_knn", "linear"]
     rows = Eye().encode([*task.data.pictures["train"], *task.data.pictures["test"]])
-    y = np.concatenate([task.data.truth["train"], task.data.truth["test"]])
+    y = np.unique(np.concatenate([task.data.truth["train"], task.data.truth["test"]]), return_inverse=True)[1]
     assert lines["weighted_knn"].value == 100 * weighted_knn(rows, y, np.arange(60), np.arange(60, 90)).value
     assert lines["linear"].value > 95
     assert (lines["linear"].task, lines["linear"].n) == ("colours", 30)
@@ -99,7 +99,7 @@ def test_classes_are_asked_by_neighbours_and_by_a_probe(colours):
 
 
 def test_the_grid_is_chosen_on_a_part_of_training_where_no_other_is_given(colours):
-    lines = images.task("classes", colours, grid=True).score(Eye(depth=4))
+    lines = classes.task(corpus_of(colours), grid=True).score(Eye(depth=4))
     assert lines[-1].metric == "linear_grid"
     assert "the best of 12 others, a random fifth of training" in lines[-1].how
     assert lines[-1].value > 90
@@ -109,17 +109,17 @@ def test_the_grid_is_chosen_on_validation_where_it_is_given(tmp_path):
     parts = {"train": coloured(60), "val": coloured(25, 1), "test": coloured(30, 2)}
     given = {f"{letter}_{part}": x for part, pair in parts.items() for letter, x in zip("xy", pair, strict=True)}
     np.savez(tmp_path / "a.npz", **given)
-    [*_, line] = images.task("classes", tmp_path / "a.npz", grid=True).score(Eye())
+    [*_, line] = classes.task(corpus_of(tmp_path / "a.npz"), grid=True).score(Eye())
     assert line.how.endswith("the best of 25 others")
 
 
-def test_classes_may_be_strings_and_one_that_training_lacks_is_told(colours):
-    data = arrays.read(colours, "y")
-    names = np.array(["r", "g", "b", "violet"])
-    truth = {part: names[y] for part, y in data.truth.items()}
+def test_classes_may_be_numbers_and_one_that_training_lacks_is_told(colours):
+    data = arrays.labels(corpus_of(colours))
+    assert {*data.truth["train"].tolist()} == {"r", "g", "b"}
+    truth = {part: np.array(["bgr".index(x) for x in y]) for part, y in data.truth.items()}
     plain = Classes(data).score(Eye())
     assert [line.value for line in Classes(replace(data, truth=truth)).score(Eye())] == [line.value for line in plain]
-    truth["test"][:2] = "violet"
+    truth["test"][:2] = 3
     [note] = Classes(replace(data, truth=truth)).notes
     assert note == "colours: 2 test pictures are of a class with no training picture: none can be right"
 
@@ -137,16 +137,16 @@ def halves(n=12, seed=0):
 def scenes(tmp_path):
     (x, m), (u, v) = halves(12), halves(6, 1)
     m[:, :2] = 255
-    depth = np.where(m == 1, 3000, 1000).astype(np.uint16)
-    depth[:, -1], depth[:, -2] = 0, 65535
+    far, asked = (np.where(x == 1, 3000, 1000).astype(np.uint16) for x in (m, v))
+    far[:, -1], far[:, -2] = 0, 65535
     path = tmp_path / "scenes.npz"
-    truth = {"m_train": m, "m_test": v, "d_train": depth, "d_test": np.where(v == 1, 3.0, 1.0)}
+    truth = {"m_train": m, "m_test": v, "depth_train": far, "depth_test": asked}
     np.savez(path, x_train=x, x_test=u, **truth)
     return path
 
 
 def test_segmentation_is_that_of_the_patches_of_the_last_block(scenes):
-    task = replace(images.task("segmentation", scenes), steps=100)
+    task = replace(segmentation.task(corpus_of(scenes)), steps=100)
     assert task.classes == 2
     lines = {line.metric: line for line in task.score(Eye())}
     assert lines["mean_iou"].value > 80
@@ -159,18 +159,16 @@ def test_segmentation_is_that_of_the_patches_of_the_last_block(scenes):
     assert lines["pixel_accuracy"].value == pytest.approx(100 * same.accuracy)
 
 
-def test_the_file_or_the_call_says_which_number_is_no_class(scenes, tmp_path):
+def test_the_call_says_which_number_is_no_class(scenes, tmp_path):
     there = dict(np.load(scenes))
     there["m_train"] = np.where(there["m_train"] == 255, 7, there["m_train"])
     np.savez(tmp_path / "a.npz", **there)
-    assert images.task("segmentation", tmp_path / "a.npz").classes == 8
-    assert images.task("segmentation", tmp_path / "a.npz", ignore=7).classes == 2
-    np.savez(tmp_path / "b.npz", **there, ignore=np.array(7))
-    assert images.task("segmentation", tmp_path / "b.npz").classes == 2
+    assert segmentation.task(corpus_of(tmp_path / "a.npz")).classes == 8
+    assert segmentation.task(corpus_of(tmp_path / "a.npz"), ignore=7).classes == 2
 
 
 def test_depth_is_that_of_the_patches_of_the_last_block(scenes):
-    task = replace(images.task("depth", scenes), steps=300)
+    task = replace(depth.task(corpus_of(scenes)), steps=300)
     lines = {line.metric: line for line in task.score(Eye())}
     assert [*lines] == ["rmse", "abs_rel", "delta1", "median_rmse"]
     assert lines["rmse"].value < 0.6 < 0.9 < lines["median_rmse"].value
@@ -187,13 +185,16 @@ def test_whole_numbers_are_millimetres_and_0_and_65535_are_no_depth():
     assert arrays.metres(np.array([[[0.0, 1.5, np.nan, -1, np.inf]]])).tolist() == [[[0, 1.5, 0, 0, 0]]]
 
 
-def test_frames_of_a_sequence_are_parted_by_time(tmp_path):
+def test_without_parts_a_corpus_is_parted_by_its_order(tmp_path):
     rgb = np.arange(10, dtype=np.uint8)[:, None, None, None] + np.zeros((10, 4, 4, 3), np.uint8)
     np.savez(tmp_path / "walk.npz", rgb=rgb, depth_mm=np.full((10, 4, 4), 1000, np.uint16))
-    data = arrays.read(tmp_path / "walk.npz", "d")
-    frames = {part: [int(p.pixels[0, 0, 0]) for p in pictures] for part, pictures in data.pictures.items()}
+    task = depth.task(corpus_of(tmp_path / "walk.npz"))
+    frames = {part: [int(p.pixels[0, 0, 0]) for p in pictures] for part, pictures in task.data.pictures.items()}
     assert frames == {"train": [0, 1, 2, 3, 4, 5], "val": [6], "test": [7, 8, 9]}
-    assert data.notes[0].startswith("walk: frames of one sequence, parted by time (6 train, 1 val, 3 test)")
+    assert "parted by their order (6 train, 1 val, 3 test)" in task.notes[0]
+    few = depth.task(corpus_of(tmp_path / "walk.npz"), most=2)
+    assert {part: len(x) for part, x in few.data.pictures.items()} == {"train": 2, "val": 1, "test": 2}
+    assert few.data.truth["train"].tolist() == np.ones((2, 4, 4)).tolist()
 
 
 class Flicker:
@@ -220,7 +221,7 @@ def test_invariance_is_that_of_augmented_pictures_and_repeats():
 
 
 def test_a_table_has_a_row_for_each_encoder_and_is_plain_json(colours, scenes):
-    tasks = [images.task("classes", colours), replace(images.task("depth", scenes), steps=5)]
+    tasks = [classes.task(corpus_of(colours)), replace(depth.task(corpus_of(scenes)), steps=5)]
     told = table(tasks, {"model": Eye(), "untrained": None})
     assert told["scores"]["untrained"] is None
     assert [*told["scores"]["model"]][:3] == ["colours_weighted_knn", "colours_linear", "scenes_rmse"]
@@ -232,52 +233,41 @@ def bad(tmp_path, **given):
     x = noise(4)
     whole = {"x_train": x, "y_train": np.arange(4) % 2, "x_test": x, "y_test": np.arange(4) % 2} | given
     np.savez(tmp_path / "bad.npz", **{k: v for k, v in whole.items() if v is not None})
-    return tmp_path / "bad.npz"
+    return corpus_of(tmp_path / "bad.npz")
 
 
 @pytest.mark.parametrize(
     ("given", "told"),
     [
-        ({"y_test": None}, "has no array y_test; there are x_test, x_train, y_train"),
-        ({"x_train": None}, "has no array x_train"),
-        ({"x_train": noise(4).astype(np.float32)}, r"pictures are uint8 \[n, h, w, 3\]; those of 'train' are float32"),
-        ({"x_train": noise(4)[..., 0]}, r"those of 'train' are uint8 \[4, 8, 8\]"),
-        ({"x_train": noise(3)}, "the part 'train' has 3 pictures and 4 rows"),
-        ({"x_test": noise(4)[:0], "y_test": np.arange(0)}, "no picture is of the part 'test'"),
+        ({"y_test": None}, "no picture is of the part 'test'; train and test are both due"),
+        ({"x_train": None}, "no picture is of the part 'train'"),
         ({"y_train": np.zeros(4, int)}, "all training pictures are of one class"),
         ({"y_test": np.full(4, 9)}, "no test picture is of a class of the training pictures"),
-        ({"y_train": np.zeros((4, 2), int)}, "a picture has one class"),
     ],
 )
-def test_what_is_wrong_with_a_file_is_named(tmp_path, given, told):
+def test_what_classes_lack_is_named(tmp_path, given, told):
     with pytest.raises(DataError, match=told):
-        images.task("classes", bad(tmp_path, **given))
+        classes.task(bad(tmp_path, **given))
 
 
-def test_files_that_are_none_are_named(tmp_path):
-    with pytest.raises(FileNotFoundError, match=r"there is no file .*none\.npz"):
-        images.task("classes", tmp_path / "none.npz")
-    (tmp_path / "text.npz").write_text("no archive")
-    with pytest.raises(DataError, match=r"text\.npz is no \.npz file of plain arrays"):
-        images.task("classes", tmp_path / "text.npz")
-    np.savez(tmp_path / "objects.npz", x_train=np.array([{}], object))
-    with pytest.raises(DataError, match=r"objects\.npz is no \.npz file of plain arrays"):
-        images.task("classes", tmp_path / "objects.npz")
-    with pytest.raises(ValueError, match="tasks of pictures are classes, segmentation, depth; got 'sound'"):
-        images.task("sound", tmp_path / "none.npz")
+def test_what_does_not_belong_together_is_named():
+    x = [Picture(row) for row in noise(4)]
+    with pytest.raises(DataError, match="a: the part 'train' has 4 pictures and 3 rows of what is known of them"):
+        arrays.Known("a", {"train": x, "test": x}, {"train": np.arange(3), "test": np.arange(4)})
+    with pytest.raises(DataError, match="a: a picture has one class"):
+        Classes(arrays.Known("a", {"train": x, "test": x}, {"train": np.zeros((4, 2)), "test": np.arange(4)}))
 
 
-def test_masks_and_depths_that_are_none_are_named(tmp_path, scenes):
+def test_masks_and_depths_that_are_none_are_named(tmp_path, scenes, colours):
     there = dict(np.load(scenes))
-    np.savez(tmp_path / "a.npz", **{**there, "m_test": there["m_test"] * 0.5})
-    with pytest.raises(DataError, match="masks are whole numbers"):
-        images.task("segmentation", tmp_path / "a.npz")
+    with pytest.raises(DataError, match="colours has no map 'mask' of its pictures; there is none"):
+        segmentation.task(corpus_of(colours))
     np.savez(tmp_path / "b.npz", **{**there, "m_test": np.full((6, 8, 8), 255, np.uint8)})
     with pytest.raises(DataError, match="no pixel of 6 masks has a class"):
-        images.task("segmentation", tmp_path / "b.npz")
-    np.savez(tmp_path / "c.npz", **{**there, "d_train": np.zeros((12, 8, 8))})
+        segmentation.task(corpus_of(tmp_path / "b.npz"))
+    np.savez(tmp_path / "c.npz", **{**there, "depth_train": np.zeros((12, 8, 8), np.uint16)})
     with pytest.raises(DataError, match="no pixel of 12 depth maps has a depth"):
-        images.task("depth", tmp_path / "c.npz")
+        depth.task(corpus_of(tmp_path / "c.npz"))
 
 
 NETWORKS = {
@@ -317,9 +307,23 @@ def test_tasks_are_put_to_a_network_of_transformers(colours, scenes):
 
     encoder = fresh("dinov2-tiny", 8, patch=2, width=16, depth=2)
     tasks = [
-        images.task("classes", colours, grid=True),
-        images.task("segmentation", scenes),
-        images.task("depth", scenes),
+        classes.task(corpus_of(colours), grid=True),
+        segmentation.task(corpus_of(scenes)),
+        depth.task(corpus_of(scenes)),
     ]
     tasks = [replace(task, steps=5) for task in tasks]
     assert len(table(tasks, {"model": encoder})["results"]["model"]) == 10
+
+
+def test_a_world_is_asked_for_its_masks_and_depths():
+    world = corpus_of("world:n=80:size=16")
+    masks, depths = (replace(kind.task(world, most=48), steps=150) for kind in (segmentation, depth))
+    assert (masks.name, depths.name) == ("world", "world")
+    assert {part: len(x) for part, x in masks.data.pictures.items()} == {"train": 48, "val": 8, "test": 24}
+    assert 2 < masks.classes <= 11
+    there = depths.data.truth["test"]
+    assert there.shape == (24, 16, 16)
+    assert 0.99 < there.min() < there.max() <= 5
+    found = {line.metric: line.value for task in (masks, depths) for line in task.score(Eye())}
+    assert found["pixel_accuracy"] > 50
+    assert 0 < found["rmse"] < 2

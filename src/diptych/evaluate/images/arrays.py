@@ -1,38 +1,33 @@
-"""Arrays of pictures and what is known of them, in an .npz file: `x_train`, `x_val`, `x_test` and one more each.
+"""What is known of the pictures of a corpus, by part, as arrays: their classes, masks, or depths."""
 
-    y_train ...    int [n]             classes; `names` [c] says what they are called
-    m_train ...    int [n, y, x]       masks: the class of every pixel; `ignore` [] says which number is none
-    d_train ...    [n, y, x]           depths: metres, or millimetres if they are whole numbers
-
-Pictures are uint8 [n, h, w, 3]; `val` may be missing. A sequence of frames with depths may also be `rgb` and
-`depth_mm`: it is parted by time, for neighbouring frames are nearly the same.
-"""
-
-import zipfile
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
-from pathlib import Path
+from dataclasses import dataclass
+from pathlib import PurePath
 
 import numpy as np
-from jaxtyping import Shaped
+from jaxtyping import Float, Shaped
 
 from diptych.core import DataError, Picture
+from diptych.data.images.store import Pictures
 
 PARTS = ("train", "val", "test")
-OF_FRAMES = {"train": (0.0, 0.6), "val": (0.6, 0.7), "test": (0.7, 1.0)}  # parts of a sequence; train touches no test
+BY_ORDER = {"train": (0.0, 0.6), "val": (0.6, 0.7), "test": (0.7, 1.0)}  # where no parts are given
 MISSING = (0, 65535)  # whole numbers that are no depth
+MASK, DEPTH = "mask", "depth"  # maps of a corpus
 
 
 @dataclass(frozen=True)
 class Known:
-    """Pictures and what is known of each, by part: train, test, and val where it is given."""
+    """Pictures and what is known of each, by part: train, test, and val where it is given. `names` are of classes.
+
+    Raises DataError if train or test is empty, or a part has more or fewer rows of one than of the other.
+    """
 
     name: str
     pictures: Mapping[str, list[Picture]]
     truth: Mapping[str, Shaped[np.ndarray, "n ..."]]
-    names: Sequence[str] = ()  # of classes
-    ignore: int | None = None
-    notes: list[str] = field(default_factory=list)
+    names: Sequence[str] = ()
+    notes: Sequence[str] = ()
 
     def __post_init__(self) -> None:
         for part in ("train", "test"):
@@ -44,63 +39,57 @@ class Known:
                 raise DataError(f"{self.name}: the part {part!r} has {told}")
 
 
-def given(
-    name: str,
-    pictures: Mapping[str, Shaped[np.ndarray, "n h w 3"]],
-    truth: Mapping[str, Shaped[np.ndarray, "n ..."]],
-    names: Sequence[str] = (),
-    ignore: int | None = None,
-) -> Known:
-    """Arrays by part, as `Known`. Raises DataError for arrays that are no pictures, or do not belong together."""
-    for part, x in pictures.items():
-        if x.ndim != 4 or x.shape[3] != 3 or x.dtype != np.uint8:
-            raise DataError(f"{name}: pictures are uint8 [n, h, w, 3]; those of {part!r} are {x.dtype} {list(x.shape)}")
-    return Known(name, {part: [Picture(row) for row in x] for part, x in pictures.items()}, truth, names, ignore)
+def labels(corpus: Pictures) -> Known:
+    """The classes of pictures, of which the corpus gives the parts; those without one are left out."""
+    told = np.array([label or "" for label in corpus.labels or [""] * len(corpus)])
+    rows = {part: [i for i in corpus.part(part).tolist() if told[i]] for part in PARTS}  # type: ignore[arg-type]
+    rows = {part: there for part, there in rows.items() if there}
+    pictures = {part: [corpus.picture(i) for i in there] for part, there in rows.items()}
+    return Known(named(corpus), pictures, {part: told[there] for part, there in rows.items()}, corpus.names)
 
 
-def read(path: Path, letter: str) -> Known:
-    """What a file knows, of "y" classes, "m" masks or "d" depths.
+def maps(corpus: Pictures, kind: str, most: int | None = None) -> Known:
+    """Masks or depths of pictures, at most so many of each part, evenly.
 
-    Raises FileNotFoundError, and DataError for a file that is none or lacks an array.
+    Where no parts are given the first six tenths are train and the last three test, in the order of the corpus:
+    neighbours in a sequence are nearly the same, and drawn at random they would be in both.
+
+    Raises DataError for a corpus without such maps, or with maps of several sizes.
     """
-    there = _arrays(path)
-    name = path.name.partition(".")[0]
-    if letter == "d" and {"rgb", "depth_mm"} <= there.keys():
-        return _frames(name, there["rgb"], there["depth_mm"])
-    parts = [part for part in PARTS if f"x_{part}" in there]
-    needed = [f"{kind}_{part}" for part in ("train", "test") for kind in ("x", letter)]
-    if missing := [key for key in [*needed, *(f"{letter}_{part}" for part in parts)] if key not in there]:
-        lacking = ", ".join(dict.fromkeys(missing))
-        raise DataError(f"{path} has no array {lacking}; there are {', '.join(sorted(there))}")
-    pictures = {part: there[f"x_{part}"] for part in parts}
-    truth = {part: there[f"{letter}_{part}"] for part in parts}
-    names = [str(x) for x in there["names"].ravel()] if "names" in there else []
-    ignore = int(there["ignore"]) if "ignore" in there else None
-    return given(name, pictures, {k: metres(x) if letter == "d" else x for k, x in truth.items()}, names, ignore)
+    name = named(corpus)
+    if kind not in corpus.flat:
+        there = f"there are {', '.join(corpus.flat)}" if corpus.flat else "there is none"
+        raise DataError(f"{name} has no map {kind!r} of its pictures; {there}")
+    given = {part: corpus.part(part) for part in PARTS}  # type: ignore[arg-type]
+    notes = []
+    if not len(given["train"]) or not len(given["test"]):
+        n = len(corpus)
+        given = {part: np.arange(round(a * n), round(b * n)) for part, (a, b) in BY_ORDER.items()}
+        counts = ", ".join(f"{len(rows)} {part}" for part, rows in given.items())
+        notes.append(
+            f"{name}: no parts are given, so pictures are parted by their order ({counts}); if they are frames of a "
+            "sequence, intervals over them are too narrow"
+        )
+    rows = {part: _thinned(there, most).tolist() for part, there in given.items() if len(there)}
+    found = {part: [corpus.map(kind, i) for i in there] for part, there in rows.items()}
+    if len({x.shape for each in found.values() for x in each}) > 1:
+        raise DataError(f"{name}: maps are compared pixel by pixel, and these are of several sizes")
+    pictures = {part: [corpus.picture(i) for i in there] for part, there in rows.items()}
+    truth = {part: np.stack(each) for part, each in found.items()}
+    return Known(name, pictures, truth, corpus.names, notes)
 
 
-def metres(depths: Shaped[np.ndarray, "n y x"]) -> Shaped[np.ndarray, "n y x"]:
+def named(corpus: Pictures) -> str:
+    """A corpus in one word: "cifar10" of data/cifar10.npz, "world" of world:n=100."""
+    return PurePath(corpus.name.partition(":")[0]).name.partition(".")[0] or "pictures"
+
+
+def _thinned(rows: np.ndarray, most: int | None) -> np.ndarray:
+    return rows if most is None or len(rows) <= most else rows[np.arange(most) * len(rows) // most]
+
+
+def metres(depths: Shaped[np.ndarray, "n y x"]) -> Float[np.ndarray, "n y x"]:
     """Depths in metres, 0 where there is none. Whole numbers are millimetres, of which 0 and 65535 are no depth."""
     if depths.dtype.kind in "ui":
         return np.where(np.isin(depths, MISSING), 0, depths / 1000).astype(np.float32)
     return np.where(np.isfinite(depths) & (depths > 0), depths, 0).astype(np.float32)
-
-
-def _frames(name: str, rgb: np.ndarray, depth: np.ndarray) -> Known:
-    if len(rgb) != len(depth):
-        raise DataError(f"{name}: {len(rgb)} frames and {len(depth)} depth maps")
-    slices = {part: slice(round(a * len(rgb)), round(b * len(rgb))) for part, (a, b) in OF_FRAMES.items()}
-    found = given(name, {k: rgb[s] for k, s in slices.items()}, {k: metres(depth[s]) for k, s in slices.items()})
-    counts = ", ".join(f"{len(x)} {part}" for part, x in found.pictures.items())
-    found.notes.append(f"{name}: frames of one sequence, parted by time ({counts}); intervals over them are too narrow")
-    return found
-
-
-def _arrays(path: Path) -> dict[str, np.ndarray]:
-    if not path.is_file():
-        raise FileNotFoundError(f"there is no file {path}")
-    try:
-        with np.load(path, allow_pickle=False) as there:
-            return {key: there[key] for key in there.files}
-    except (ValueError, OSError, EOFError, AttributeError, zipfile.BadZipFile) as error:
-        raise DataError(f"{path} is no .npz file of plain arrays: {error}") from error

@@ -2,12 +2,12 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 from jaxtyping import Int
 
 from diptych.core import DataError, Picture
+from diptych.data.images.store import Pictures
 from diptych.evaluate import weighted
 from diptych.evaluate.grid import BLOCKS, features, grid
 from diptych.evaluate.images import arrays
@@ -20,9 +20,9 @@ from diptych.evaluate.weighted import weighted_knn
 STEPS = 2500  # of the grid; a fifth of what DINOv2 takes on ImageNet
 
 
-def task(path: Path, grid: bool = False) -> "Classes":
-    """The task of an .npz file with `x_train`, `y_train`, `x_test`, `y_test`. Raises what `arrays.read` raises."""
-    return Classes(arrays.read(path, "y"), grid)
+def task(corpus: Pictures, grid: bool = False) -> "Classes":
+    """The task of a corpus with classes and parts. Raises DataError for one that has not both."""
+    return Classes(arrays.labels(corpus), grid)
 
 
 @dataclass(frozen=True)

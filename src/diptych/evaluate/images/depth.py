@@ -1,13 +1,13 @@
 """Depth of pictures by a linear layer on frozen patches."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from pathlib import Path
+from dataclasses import dataclass, replace
 
 import numpy as np
 from jaxtyping import Float
 
 from diptych.core import DataError
+from diptych.data.images.store import Pictures
 from diptych.evaluate import dense
 from diptych.evaluate.depth import errors, linear_depth, present
 from diptych.evaluate.images import arrays
@@ -16,12 +16,13 @@ from diptych.evaluate.interval import bootstrap
 from diptych.evaluate.task import Result
 
 
-def task(path: Path) -> "Depths":
-    """The task of an .npz file with `x_train`, `d_train`, `x_test`, `d_test`, or of a sequence with `rgb`, `depth_mm`.
+def task(corpus: Pictures, most: int | None = None) -> "Depths":
+    """The task of a corpus with depths (see `arrays.metres`), on at most so many pictures of a part.
 
-    Raises what `arrays.read` raises.
+    Raises what `arrays.maps` raises.
     """
-    return Depths(arrays.read(path, "d"))
+    found = arrays.maps(corpus, arrays.DEPTH, most)
+    return Depths(replace(found, truth={part: arrays.metres(x) for part, x in found.truth.items()}))
 
 
 @dataclass(frozen=True)

@@ -2,11 +2,11 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 
 from diptych.core import DataError
+from diptych.data.images.store import Pictures
 from diptych.evaluate import dense
 from diptych.evaluate.images import arrays
 from diptych.evaluate.images.seen import Seeing, in_parts
@@ -17,12 +17,11 @@ from diptych.evaluate.task import Result
 IGNORE = 255  # by custom the number of pixels without a class
 
 
-def task(path: Path, ignore: int | None = None) -> "Masks":
-    """The task of an .npz file with `x_train`, `m_train`, `x_test`, `m_test`. Pixels without a class have the number
-    `ignore`; without it that of the file, or IGNORE. Raises what `arrays.read` raises.
+def task(corpus: Pictures, ignore: int = IGNORE, most: int | None = None) -> "Masks":
+    """The task of a corpus with masks, on at most so many pictures of a part. Pixels of the number `ignore` have no
+    class. Raises what `arrays.maps` raises.
     """
-    found = arrays.read(path, "m")
-    return Masks(found, next(x for x in (ignore, found.ignore, IGNORE) if x is not None))
+    return Masks(arrays.maps(corpus, arrays.MASK, most), ignore)
 
 
 @dataclass(frozen=True)
