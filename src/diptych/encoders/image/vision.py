@@ -71,8 +71,6 @@ class Vision(Encoder):
         depth.replace(network)
         if (pooler := getattr(network, "pooler", None)) is not None:
             pooler.requires_grad_(False)  # its weights are kept for other tools, and never trained
-        if not self.patch:
-            network.to(memory_format=torch.channels_last)
 
     @property
     def _has_cls(self) -> bool:
@@ -182,7 +180,7 @@ class Vision(Encoder):
             return self._pooled(self.network(pixel_values=self._laid(x), **self._told(batch)).last_hidden_state)
 
     def _laid(self, x: Float[Tensor, "b 3 h w"]) -> Float[Tensor, "b 3 h w"]:
-        """In the order in memory that the network is fastest with."""
+        """In the order in memory that the network is fastest with. Weights stay as a checkpoint holds them."""
         return x if self.patch else x.contiguous(memory_format=torch.channels_last)
 
     def _told(self, batch: Batch) -> dict[str, Any]:
