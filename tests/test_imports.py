@@ -41,7 +41,19 @@ ROOMS = {
     },
 }
 # these put the rooms together
-FREE = {"__init__", "__main__", "cli", "fitting", "embedding", "index", "mining", "analysis", "doctor", "choosing"}
+FREE = {
+    "__init__",
+    "__main__",
+    "cli",
+    "fitting",
+    "embedding",
+    "index",
+    "mining",
+    "analysis",
+    "doctor",
+    "choosing",
+    "gallery",
+}
 LATE = {
     "transformers",
     "sentence_transformers",
