@@ -21,7 +21,7 @@
   }
 
   function picture([left, top], side) {
-    const make = (name) => document.createElementNS("http://www.w3.org/2000/svg", name);
+    const make = (name) => document.createElementNS(panels[0].svg.namespaceURI, name);
     const svg = make("svg"), use = make("use");
     svg.setAttribute("viewBox", [left, top, side, side].join(" "));
     use.setAttribute("href", "#sheet");
