@@ -234,7 +234,8 @@ def encoder_of(pictures: "Pictures", given: Mapping[str, Any], method: Method) -
         kind = "resnet" if name in scratch.RESNET else "vit"
     else:
         if made:
-            raise ValueError(f"--{min(made).replace('_', '-')} belongs to an encoder from scratch")
+            belongs = f"--{min(made).replace('_', '-')} belongs to an encoder from scratch"
+            raise ValueError(f"{belongs} ({', '.join(scratch.NAMES)}), and {given.get('init', name)} is none")
         loaded = encoders.load(given.get("init", name), given.get("pooling"))
         if not isinstance(loaded, Vision):
             raise ValueError(
