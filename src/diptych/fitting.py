@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from diptych import citations, encoders, runs
+from diptych import citations, encoders, gallery, runs
 from diptych.core import Call, DataError, Encoder, Instrument, Machine, Recipe, View
 from diptych.data.documents import Documents
 from diptych.data.images.store import Pictures
@@ -35,7 +35,7 @@ from diptych.instruments.guard import Guard, Watchfulness
 from diptych.instruments.rank import Rank, bounded
 from diptych.instruments.saving import Saving
 from diptych.instruments.weights import Weights
-from diptych.report import page
+from diptych.report import page, written
 from diptych.report.markdown import model_card
 from diptych.report.written import card, evidence, public
 from diptych.runs import REPLACED, Run, whole, writing
@@ -327,9 +327,12 @@ def write_up_pictures(run: Run, recipe: Recipe, pictures: Pictures, beside: Mapp
     encoder, start = encoders.load(run.model), encoders.load(run.start)
     told = examine_pictures(encoder, start, pictures, beside, recipe.tasks)
     runs.write_json(run.folder / "scores.json", told)
+    with whole(run.evidence) as part:
+        part.mkdir(exist_ok=True)
+        gallery.write(part, gallery.gallery(pictures.items, pictures.labels, encoder, start, recipe))  # type: ignore[arg-type]
     shown = card(run)
     page.write(run.model / "README.md", model_card(public(shown)))
-    page.write(run.report, page.page(shown))
+    page.write(run.report, page.page(shown, gallery=written.gallery(run)))
     notes: list[str] = told["notes"]
     return notes
 
@@ -346,7 +349,7 @@ def examine_pictures(
     asked, notes = of_corpus.tasks(pictures, Augmentation(size=_side(encoder)).transform, seed)
     rows: dict[str, Any] = {"model": encoder, **(beside or {}), "untrained": start, "pixels": Pixels()}
     told = table([*asked, *tasks], rows)
-    return {**told, "errors": {}, "notes": [*notes, *told["notes"]]}
+    return {"errors": {}, **told, "notes": [*notes, *told["notes"]]}
 
 
 def _side(encoder: Encoder) -> int:

@@ -85,7 +85,8 @@ def test_a_run_goes_from_a_corpus_to_scores_and_a_report(tmp_path):
     told = run.scores["scores"]
     assert {*told} == {"model", "untrained", "pixels"}
     assert {"world_weighted_knn", "world_linear", "world_invariance"} <= told["model"].keys()
-    assert run.report.is_file()
+    assert (run.evidence / "pictures.npz").is_file()
+    assert "data:image/" in run.report.read_text()
     card = (run.model / "README.md").read_text()
     assert "AutoModel" in card or "diptych.load" in card
     assert "SentenceTransformer" not in card
