@@ -106,7 +106,6 @@ def test_plans_of_pictures_change_no_thumbnail():
 
 def test_what_is_written_is_read(tmp_path):
     folder = tmp_path / "evidence"
-    folder.mkdir()
     made = module.gallery(PICTURES, ["a", None] * 10, encoder(), encoder(1), recipe())
     module.write(folder, made)
     found = written.gallery(Run(tmp_path))

@@ -129,7 +129,8 @@ def _painted(patches: Float[np.ndarray, "n h w d"]) -> UInt8[np.ndarray, "n h w 
 
 
 def write(folder: Path, shown: Gallery) -> None:
-    """Writes a gallery into a folder that is there; `report.written.gallery` reads it."""
+    """Writes a gallery into a folder, which is made if it is not there; `report.written.gallery` reads it."""
+    folder.mkdir(exist_ok=True)
     places = shown.places
     names = {kind: [*getattr(shown, kind)] for kind in COLUMNS}
     columns = {f"{kind}_{i}": x for kind in COLUMNS for i, x in enumerate(getattr(shown, kind).values())}

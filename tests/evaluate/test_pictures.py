@@ -172,7 +172,7 @@ def test_depth_is_that_of_the_patches_of_the_last_block(scenes):
     lines = {line.metric: line for line in task.score(Eye())}
     assert [*lines] == ["rmse", "abs_rel", "delta1", "median_rmse"]
     assert lines["rmse"].value < 0.6 < 0.9 < lines["median_rmse"].value
-    assert [line.main for line in lines.values()] == [True, False, False, False]
+    assert [line.main for line in lines.values()] == [True, False, True, False]
     data = task.data
     train, test = (look(Eye(), data.pictures[part], patches=True).patches for part in ("train", "test"))
     same = linear_depth((train, data.truth["train"]), (test, data.truth["test"]), steps=300)
@@ -225,7 +225,11 @@ def test_a_table_has_a_row_for_each_encoder_and_is_plain_json(colours, scenes):
     told = table(tasks, {"model": Eye(), "untrained": None})
     assert told["scores"]["untrained"] is None
     assert [*told["scores"]["model"]][:3] == ["colours_weighted_knn", "colours_linear", "scenes_rmse"]
+    assert [*told["scores"]["model"]][3:] == ["scenes_delta1"]  # what needs no network is no score of one
     assert len(told["results"]["model"]) == 6
+    [first, *_] = told["results"]["model"]
+    assert told["errors"]["model"]["colours_weighted_knn"] == (first["high"] - first["low"]) / 2 / 1.96
+    assert told["errors"]["untrained"] is None
     json.dumps(told, allow_nan=False)
 
 

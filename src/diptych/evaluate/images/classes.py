@@ -77,7 +77,7 @@ class Classes:
         best = grid(heads, classes, learned, validation, test, steps=self.steps, seed=self.seed)
         drawn = "" if "val" in places else ", a random fifth of training"
         chosen = f"test pictures; {best.features} at rate {best.rate:g}, the best of {len(validation):,} others{drawn}"
-        return [*lines, of_accuracy(self.name, best.score, chosen, "linear_grid", main=False)]
+        return [*lines, of_accuracy(self.name, best.score, chosen, "linear_grid")]
 
     def _rows(self) -> tuple[list[Picture], Int[np.ndarray, " n"], dict[str, Int[np.ndarray, " m"]]]:
         """All pictures, their classes by number, and the places of each part."""

@@ -27,7 +27,7 @@ def task(corpus: Pictures, most: int | None = None) -> "Depths":
 
 @dataclass(frozen=True)
 class Depths:
-    """Errors on test pictures: `rmse` in metres (main), `abs_rel`, and `delta1` in per cent; beside them the RMSE of
+    """Errors on test pictures: `rmse` in metres, `abs_rel`, and `delta1` in per cent; beside them the RMSE of
     one depth for all pixels, the median of training. Each is a mean over pictures.
 
     A picture is seen whole, as a square, and its patches are stretched to the shape of its depths.
@@ -59,7 +59,7 @@ class Depths:
         return [
             self._line("rmse", found.rmse, main=True),
             self._line("abs_rel", found.abs_rel),
-            self._line("delta1", 100 * found.delta1),
+            self._line("delta1", 100 * found.delta1, main=True),
             self._line("median_rmse", median.rmse),
         ]
 

@@ -44,6 +44,6 @@ class Invariance:
         low, high = found.value - Z * found.error, found.value + Z * found.error
         return [
             Result(self.name, "invariance", found.value, n, low, high, how),
-            Result(self.name, "cosine_within", found.within, n, main=False),
-            Result(self.name, "cosine_between", found.between, n, main=False),
+            Result(self.name, "cosine_within", found.within, n),
+            Result(self.name, "cosine_between", found.between, n),
         ]
