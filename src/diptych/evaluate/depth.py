@@ -3,7 +3,8 @@
 The layer is binned, as in DINOv2: a patch has a weight max(0, output) + 0.1 for each of 256 depths, evenly spaced from
 the least to the greatest, and its depth is their weighted mean. Depths of patches are upsampled bilinearly. The loss is
 the scale-invariant one of Eigen et al., arXiv:1406.2283, sqrt(E[g^2] - 0.85 E[g]^2) of g = log depth - log truth.
-Source: DINOv2, arXiv:2304.07193 (there also a loss of gradients, and features upsampled by four before the layer).
+Source: DINOv2, arXiv:2304.07193. There the token of the whole picture stands beside every patch, features are upsampled
+before the layer and not standardised, and the loss is at first the error of scale, E[g], alone.
 
 Shapes: n images, (h w) patches of width d, (y x) pixels. Depths are in metres; what is not finite or not above 0 is
 missing.

@@ -3,7 +3,8 @@
 Heads differ in their learning rate and in what they see: the summary token of the last block or of the last n blocks
 side by side, with or without the mean of the last block's patches.
 Source: DINOv2, arXiv:2304.07193: 13 rates, blocks {1, 4}, with and without patches, 12,500 steps in batches of 128 a
-device, rates per 256 samples. There the best head is chosen on the rows that are reported; here never.
+device, rates per 256 samples, training pictures cropped and flipped anew. There the best head is chosen on the rows
+that are reported, unless other test sets are named; here never.
 
 Shapes: n images, d width.
 """
