@@ -1,4 +1,4 @@
-"""Gaussian blur, each picture by its own sigma: a product with two matrices per picture.
+"""Gaussian blur, each picture by its own sigma: first across, then down.
 
 Weights end at a radius and add up to 1; a line is continued by its mirror image, its last pixel not repeated.
 
@@ -11,6 +11,8 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
+from diptych.pictures.taps import weighted
+
 
 def blurred(
     x: Float[Tensor, "b 3 h w"], sigma: Float[Tensor, " b"], radius: Int[Tensor, " b"], most: int
@@ -20,16 +22,18 @@ def blurred(
     along = torch.arange(-most, most + 1, device=x.device)
     bell = torch.exp(-0.5 * (along / sigma[:, None]).square())
     bell = torch.where(along.abs() <= radius[:, None], bell, 0.0)
-    bell = bell / bell.sum(1, keepdim=True)
-    down, across = ((bell @ _mirrored(n, most, str(x.device)).flatten(1)).view(b, n, n) for n in (h, w))
-    lines = torch.bmm(x.reshape(b, 3 * h, w), across.transpose(1, 2)).view(b, 3, h, w)
-    return torch.matmul(down[:, None], lines)
+    bell = (bell / bell.sum(1, keepdim=True)).repeat_interleave(3, 0)[:, None]  # of each channel
+    lines = x.reshape(3 * b, h, w).transpose(1, 2)
+    for n in (w, h):  # across, then down
+        place = _mirrored(n, most, str(x.device)).expand(3 * b, -1, -1)
+        lines = weighted(lines, place, bell.expand(-1, n, -1)).transpose(1, 2)
+    return lines.transpose(1, 2).view(b, 3, h, w)
 
 
 @functools.lru_cache(maxsize=16)
-def _mirrored(n: int, most: int, device: str) -> Float[Tensor, "k n n"]:
-    """1 where pixel j of a line is what stands at an offset from pixel i."""
-    place = torch.arange(n)[None] + torch.arange(-most, most + 1)[:, None]
+def _mirrored(n: int, most: int, device: str) -> Int[Tensor, "n k"]:
+    """The pixel that stands at each offset from each pixel of a line."""
+    place = torch.arange(n)[:, None] + torch.arange(-most, most + 1)
     around = max(1, 2 * (n - 1))
-    place = (place % around).where(place % around < n, around - place % around)
-    return torch.nn.functional.one_hot(place, n).float().to(device)
+    place = place % around
+    return place.where(place < n, around - place).to(device)

@@ -14,12 +14,13 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 LUMINANCE = (0.299, 0.587, 0.114)
+TINY = 1e-12  # in place of a zero beneath a zero
 
 
 def luminance(x: Float[Tensor, "b 3 h w"]) -> Float[Tensor, "b 1 h w"]:
     red, green, blue = x.unbind(1)
     a, b, c = LUMINANCE
-    return (a * red + b * green + c * blue)[:, None]
+    return (a * red).add_(green, alpha=b).add_(blue, alpha=c)[:, None]
 
 
 def jittered(
@@ -43,25 +44,29 @@ def blended(x: Float[Tensor, "b 3 h w"], by: Float[Tensor, " b"], which: Int[Ten
     """Brightness (0), contrast (1) or saturation (2) of each picture; of a hue (3), nothing of use."""
     gray = luminance(x)
     which, by = which[:, None, None, None], by[:, None, None, None]
-    other = torch.where(which == 1, gray.mean((2, 3), keepdim=True), torch.where(which == 0, 0.0, gray))
-    return torch.lerp(other, x, by).clamp(0.0, 1.0)
+    mean = gray.mean((2, 3), keepdim=True) * ((which == 1) * (1 - by))
+    other = gray.mul_((which == 2) * (1 - by)).add_(mean)
+    return (x * by).add_(other).clamp_(0.0, 1.0)
 
 
 def turned(x: Float[Tensor, "b 3 h w"], by: Float[Tensor, " b"]) -> Float[Tensor, "b 3 h w"]:
-    """Hues turned by a part of the circle."""
+    """Hues turned by a part of the circle.
+
+    A hue h goes from 0 to 6; red is then as bright as |h - 3| - 1 says, green 2 - |h - 2|, blue 2 - |h - 4|, each cut
+    to 0..1, between the least and the largest value of the pixel.
+    """
     value, least = x.amax(1), x.amin(1)
     spread = value - least
     red, green, blue = x.unbind(1)
-    safe = torch.where(spread > 0, spread, 1.0)
-    sixth = torch.where(
-        value == red,
-        (green - blue) / safe,
-        torch.where(value == green, 2 + (blue - red) / safe, 4 + (red - green) / safe),
-    )
-    sixth = sixth + 6 * by[:, None, None]
-    k = torch.stack([sixth + 5, sixth + 3, sixth + 1], 1)
-    k = k - 6 * (k / 6).floor()  # `remainder` is five times as slow
-    return value[:, None] - spread[:, None] * torch.minimum(k, 4 - k).clamp(0.0, 1.0)
+    each = spread.clamp(min=TINY).reciprocal_()  # of a gray pixel, all differences are 0
+    of_red, of_green, of_blue = (green - blue) * each, ((blue - red) * each).add_(2), ((red - green) * each).add_(4)
+    hue = of_blue.lerp_(of_green, (value == green).float()).lerp_(of_red, (value == red).float())  # as `where`, faster
+    hue.div_(6).add_(by[:, None, None])
+    hue.sub_(hue.floor()).mul_(6)
+    out = torch.stack([hue - 3, hue - 2, hue - 4], 1).abs_()
+    out[:, 0].sub_(1)
+    out[:, 1:].neg_().add_(2)
+    return out.clamp_(0.0, 1.0).mul_(spread[:, None]).add_(least[:, None])
 
 
 def grayed(x: Float[Tensor, "b 3 h w"]) -> Float[Tensor, "b 3 h w"]:

@@ -4,6 +4,7 @@
     extent    int (b 2)           that height and width
     box       float (b 4)         top, left, height and width of what is cut out
     canvas    float (0 h w)       empty; its shape is the size of the output, which nobody has to read from the device
+    taps      float (0 k)         empty; k pixels of a line count for one of the output, at most
     flip      bool (b)
     jittered, grayed, blurred, solarized
               int (m)             the samples of the batch that such a thing is done to; there, if there is one
@@ -26,6 +27,7 @@ from jaxtyping import Int, UInt8
 from torch import Tensor
 
 from diptych.core import Batch, Jitter, Picture, Plan
+from diptych.pictures.geometry import taps
 
 OPERATIONS: tuple[Jitter, ...] = get_args(Jitter)
 PLACE = {name: i for i, name in enumerate(OPERATIONS)}
@@ -43,14 +45,17 @@ def tensors(pictures: Sequence[Picture], side: int) -> Batch:
     if len(sizes) != 1:
         raise ValueError(f"pictures of a batch have one size; got {', '.join(f'{h} x {w}' for h, w in sorted(sizes))}")
     plans = [picture.plan for picture in pictures]
+    (out,) = sizes
+    boxes = [plan.box or (0, 0, *p.pixels.shape[:2]) for plan, p in zip(plans, pictures, strict=True)]
+    most = max(taps(box[2 + axis], out[axis]) for box in boxes for axis in (0, 1))
     batch = {
         "pixels": torch.from_numpy(_together([picture.pixels for picture in pictures])),
         "extent": torch.tensor([picture.pixels.shape[:2] for picture in pictures]),
-        "box": torch.tensor([plan.box or (0, 0, *p.pixels.shape[:2]) for plan, p in zip(plans, pictures, strict=True)]),
-        "canvas": torch.empty(0, *sizes.pop()),
+        "box": torch.tensor(boxes, dtype=torch.float32),
+        "canvas": torch.empty(0, *out),
+        "taps": torch.empty(0, most),
         "flip": torch.tensor([plan.flip for plan in plans]),
     }
-    batch["box"] = batch["box"].float()
     return batch | _jitter(plans) | _photometric(plans) | _masks(plans)
 
 

@@ -21,7 +21,7 @@ def render(batch: Batch) -> Float[Tensor, "b 3 h w"]:
     h, w = batch["canvas"].shape[1:]
     with torch.autocast(pixels.device.type, enabled=False):
         lines = pixels.transpose(2, 3).float().div_(255)
-        x = resized(lines, batch["box"], batch["extent"], batch["flip"], h, w)
+        x = resized(lines, batch["box"], batch["extent"], batch["flip"], h, w, batch["taps"].shape[1])
         if (rows := batch.get("jittered")) is not None:
             x.index_copy_(0, rows, jittered(x[rows], batch["factors"], batch["order"], batch["turns"].shape[1:]))
         if (rows := batch.get("grayed")) is not None:

@@ -139,6 +139,12 @@ OF_COLOUR = ("brightness", "contrast", "saturation", "hue", "jitter_p", "gray_p"
              "threshold")  # fmt: skip
 
 
+TOGETHER = (
+    "batch normalisation reads all views of one size that a process has of a step, in one pass: what is learned depends "
+    "on the number of processes"
+)
+
+
 @dataclass(frozen=True)
 class Method:
     """What a recipe makes of an encoder and an augmentation: its views, heads, and what they are trained for.
@@ -171,6 +177,7 @@ def build(corpus: "str | Pictures", method: Method, settings: Mapping[str, Any])
     kind, encoder = encoder_of(seen, given, method)
     augmentation = augmentation_of(given, method.usual, encoder.side)
     batch = batch_of(given, kind, len(seen), "pictures", notes)
+    notes += [TOGETHER] if encoder.together else []
     steps = steps_of(given, kind, len(seen), batch)
     made = Recipe(
         model=method.model(encoder),

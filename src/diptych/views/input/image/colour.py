@@ -1,8 +1,7 @@
 """What light and lens might have changed: colours, their absence, sharpness, a negative."""
 
 from dataclasses import dataclass, fields, replace
-
-import numpy as np
+from typing import Any
 
 from diptych.core import Draw, Jitter, Picture
 from diptych.views.input.image.numbers import numbers
@@ -51,20 +50,22 @@ class Colour:
             raise ValueError(f"a blur reaches 1 pixel or more; got radius={self.radius}")
 
     def __call__(self, picture: Picture, draw: Draw) -> Picture:
-        rng = numbers(draw, self.shared, OPERATION)
-        drawn = rng.random(9).tolist()  # always as many, so that no probability moves the others' numbers
-        jitter, gray, blur, solarize, width, *strengths = drawn
-        order = rng.permutation(4)
-        plan = picture.plan
+        drawn = numbers(draw, self.shared, OPERATION).random(13).tolist()  # always as many: none moves another
+        jitter, gray, blur, solarize, width = drawn[:5]
+        changes: dict[str, Any] = {}
         if jitter < self.jitter_p:
-            plan = replace(plan, jitter=self._jitter(strengths, order))
+            changes["jitter"] = self._jitter(drawn[5:9], drawn[9:])
+        if gray < self.gray_p:
+            changes["gray"] = True
         if blur < self.blur_p:
             least, most = self.sigma
-            plan = replace(plan, blur=least + (most - least) * width, radius=self.radius)
-        negative = self.threshold if solarize < self.solarize_p else plan.solarize
-        return replace(picture, plan=replace(plan, gray=plan.gray or gray < self.gray_p, solarize=negative))
+            changes |= {"blur": least + (most - least) * width, "radius": self.radius}
+        if solarize < self.solarize_p:
+            changes["solarize"] = self.threshold
+        return Picture(picture.pixels, replace(picture.plan, **changes)) if changes else picture
 
-    def _jitter(self, drawn: list[float], order: np.ndarray) -> tuple[tuple[Jitter, float], ...]:
+    def _jitter(self, drawn: list[float], places: list[float]) -> tuple[tuple[Jitter, float], ...]:
+        """Factors, in the order of their places."""
         brightness, contrast, saturation, hue = (2 * x - 1 for x in drawn)
         factors: list[tuple[Jitter, float]] = [
             ("brightness", 1 + self.brightness * brightness),
@@ -72,4 +73,4 @@ class Colour:
             ("saturation", 1 + self.saturation * saturation),
             ("hue", self.hue * hue),
         ]
-        return tuple(factors[i] for i in order)
+        return tuple(factors[i] for i in sorted(range(4), key=places.__getitem__))

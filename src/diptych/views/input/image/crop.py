@@ -37,13 +37,15 @@ class ResizedCrop:
             raise ValueError(f"an aspect is width over height, the smaller first; got aspect={self.aspect}")
 
     def __call__(self, picture: Picture, draw: Draw) -> Picture:
-        return replace(picture, plan=replace(picture.plan, box=self._box(picture, draw), out=(self.size, self.size)))
+        plan = replace(picture.plan, box=self._box(picture, draw), out=(self.size, self.size))
+        return Picture(picture.pixels, plan)
 
     def _box(self, picture: Picture, draw: Draw) -> tuple[float, float, float, float]:
         height, width = picture.pixels.shape[:2]
-        drawn = draw.own.random((TRIES, 4)).tolist()
+        rng = draw.own
         (least, most), (narrow, broad) = self.scale, self.aspect
-        for area, aspect, down, across in drawn:
+        for _ in range(TRIES):
+            area, aspect, down, across = rng.random(4).tolist()
             pixels = height * width * (least + (most - least) * area)
             ratio = narrow * (broad / narrow) ** aspect
             h, w = (pixels / ratio) ** 0.5, (pixels * ratio) ** 0.5
@@ -78,4 +80,4 @@ class FixedCrop:
         side = self.size * min(height, width) / self.resize  # of the box, in pixels of the picture as it is
         down, across = draw.own.random(2).tolist()
         box = (down * (height - side), across * (width - side), side, side)
-        return replace(picture, plan=replace(picture.plan, box=box, out=(self.size, self.size)))
+        return Picture(picture.pixels, replace(picture.plan, box=box, out=(self.size, self.size)))

@@ -20,5 +20,6 @@ class Flip:
             raise ValueError(f"a picture is mirrored with a probability, from 0 to 1; got p={self.p}")
 
     def __call__(self, picture: Picture, draw: Draw) -> Picture:
-        turned = numbers(draw, self.shared, OPERATION).random() < self.p
-        return replace(picture, plan=replace(picture.plan, flip=picture.plan.flip != turned))
+        if numbers(draw, self.shared, OPERATION).random() >= self.p:
+            return picture
+        return Picture(picture.pixels, replace(picture.plan, flip=not picture.plan.flip))
