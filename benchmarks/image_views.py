@@ -2,8 +2,8 @@
 
     python benchmarks/image_views.py [--case cifar|photo] [--rounds 7] [--threads 1] [--kornia FOLDER] [--json]
 
-Two cases, of pictures that are decoded already: SimCLR's views of CIFAR (32 of 32 pixels: crop, flip, jitter, gray), and
-a global view of DINOv2 (224 of 256: the same, and a blur for all). All arms do the same operations with the same
+Two cases, of pictures that are decoded already: SimCLR's views of CIFAR (32 of 32 pixels: crop, flip, jitter, gray),
+and a global view of DINOv2 (224 of 256: the same, and a blur for all). All arms do the same operations with the same
 probabilities, from uint8 pixels to a standardised float tensor. Where kornia is not installed, FOLDER holds it
 (`pip install --target FOLDER --no-deps kornia kornia_rs`); without it that arm is left out.
 

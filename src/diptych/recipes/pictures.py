@@ -140,8 +140,8 @@ OF_COLOUR = ("brightness", "contrast", "saturation", "hue", "jitter_p", "gray_p"
 
 
 TOGETHER = (
-    "batch normalisation reads all views of one size that a process has of a step, in one pass: what is learned depends "
-    "on the number of processes"
+    "batch normalisation reads all views of one size that a process has of a step, in one pass: what is learned "
+    "depends on the number of processes"
 )
 
 
