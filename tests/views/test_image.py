@@ -6,6 +6,7 @@ from diptych.views.input.image.colour import Colour
 from diptych.views.input.image.crop import FixedCrop, ResizedCrop
 from diptych.views.input.image.flip import Flip
 from diptych.views.input.image.mask import BlockMask, blocks
+from diptych.views.input.then import chain
 
 
 def picture(h=40, w=60):
@@ -92,6 +93,19 @@ def test_shared_operations_do_not_decide_one_another():
     assert abs(np.corrcoef(flip, jitter)[0, 1]) < 0.07
 
 
+def test_a_chain_goes_in_its_order_and_no_link_decides_another():
+    drawn = []
+
+    def link(name):
+        return lambda sample, draw: drawn.append((name, draw.own.random())) or sample
+
+    chain(link("a"), link("b"), link("c"), link("d"))(picture(), Draw(0, 0, 0, 1))
+    assert [name for name, _ in drawn] == ["a", "b", "c", "d"]
+    assert len({number for _, number in drawn}) == 4
+    masked = chain(ResizedCrop(32), BlockMask(4, fraction=1.0))(picture(), Draw(0, 0, 0, 0))
+    assert masked.plan.mask.shape == (8, 8)
+
+
 # ---------------------------------------------------------------- masks
 
 
@@ -100,7 +114,7 @@ def masks(n, crops=2, seed=0, step=0, places=None, **options):
     of = Picture(np.zeros((64, 64, 3), np.uint8), Plan(out=(64, 64)))
     return np.stack(
         [
-            BlockMask(4, crop, crops, **options)(of, Draw(seed, step, 100 + i, crop, i, n)).plan.mask
+            BlockMask(4, crop, crops, **options)(of, Draw(seed, step, i * i + 5, crop, i, n)).plan.mask
             for crop in range(crops)
             for i in (range(n) if places is None else places)
         ]
