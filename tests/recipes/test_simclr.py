@@ -144,6 +144,14 @@ def test_only_the_training_part_is_learned_from_and_that_is_said(tmp_path):
     assert len(recipes.simclr(WORLD, **SMALL, train_only=True).data) == 54
 
 
+def test_pictures_given_in_python_have_a_name_that_no_path_has(tmp_path):
+    given = pictures(WORLD).select(range(20))
+    run = fit(recipes.simclr(given, **SMALL), tmp_path / "run", judged=False)
+    assert run.call["arguments"]["corpus"] == "<Pictures of Python: world>"
+    with pytest.raises(ValueError, match="the run was made in Python, of pictures given there"):
+        recipes.simclr(run.call["arguments"]["corpus"])
+
+
 def test_pictures_without_labels_are_judged_by_what_needs_none(tmp_path):
     np.save(tmp_path / "x.npy", np.random.default_rng(0).integers(0, 256, (12, 16, 16, 3), np.uint8))
     run = fit(recipes.simclr(str(tmp_path / "x.npy"), **SMALL), tmp_path / "run")

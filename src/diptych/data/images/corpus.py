@@ -92,6 +92,11 @@ def _first_is_picture(place: Path) -> bool:
 
 def find(path: str | Path, image: str | None = None, label: str | None = None) -> Source:
     """The source at a path, by its name and what is there. Raises as `pictures` does."""
+    if str(path).startswith(store.GIVEN):
+        raise ValueError(
+            f"{path} are no path: the run was made in Python, of pictures given there; make its recipe of the same "
+            "pictures again, and `diptych.resume(recipe, run)` finishes it, `diptych.fit(recipe, new)` repeats it"
+        )
     if world.named(str(path)) and not Path(path).exists():
         return world.World.of(str(path))
     place = Path(os.path.expanduser(path))

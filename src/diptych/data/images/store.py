@@ -31,6 +31,7 @@ from diptych.data.tally import Tally, counted
 
 COLUMN = "image"  # of a record
 UNKNOWN = -1  # class or part
+GIVEN = "<Pictures of Python: "
 
 
 @dataclass(frozen=True, eq=False)
@@ -64,6 +65,10 @@ class Pictures:
 
     def __len__(self) -> int:
         return len(self.index.extent) if self.rows is None else len(self.rows)
+
+    def __str__(self) -> str:
+        """What `run.toml` calls pictures that were given to a recipe in place of a path."""
+        return f"{GIVEN}{self.name}>"
 
     def __getitem__(self, i: int) -> Record:
         return {COLUMN: self.picture(i)}
