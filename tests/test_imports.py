@@ -15,10 +15,11 @@ ROOMS = {
     "draws": set(),
     "measure": set(),
     "tokens": set(),
-    "data": {"measure", "tokens"},
-    "views": {"measure"},
-    "encoders": {"measure", "tokens"},
-    "evaluate": {"measure", "data"},
+    "pictures": set(),
+    "data": {"measure", "tokens", "pictures"},
+    "views": {"measure", "pictures"},
+    "encoders": {"measure", "tokens", "pictures"},
+    "evaluate": {"measure", "data", "pictures"},
     "objectives": {"measure"},
     "instruments": {"measure", "runs"},
     "train": {"allocator"},
@@ -28,6 +29,7 @@ ROOMS = {
     "recipes": {
         "measure",
         "tokens",
+        "pictures",
         "data",
         "views",
         "encoders",
@@ -39,7 +41,19 @@ ROOMS = {
     },
 }
 # these put the rooms together
-FREE = {"__init__", "__main__", "cli", "fitting", "embedding", "index", "mining", "analysis", "doctor", "choosing"}
+FREE = {
+    "__init__",
+    "__main__",
+    "cli",
+    "fitting",
+    "embedding",
+    "index",
+    "mining",
+    "analysis",
+    "doctor",
+    "choosing",
+    "gallery",
+}
 LATE = {
     "transformers",
     "sentence_transformers",
@@ -50,6 +64,7 @@ LATE = {
     "datasets",
     "peft",
     "mteb",
+    "PIL",
 }
 
 

@@ -70,3 +70,107 @@ def recipe(views, objective: Objective, dropout=0.0, head=None, **settings) -> R
     model = Model(Toy(dropout=dropout), head)
     made = {"data": Sentences(), "optimiser": Optimiser(lr=0.05), "batch": 8, "steps": 6} | settings
     return Recipe(model=model, views=views, objective=objective, **made)
+
+
+class Tiles:
+    """Pictures of sixteen patches, of which a step sees some; what is hidden of them is said with them."""
+
+    fingerprint = "tiles"
+
+    def __init__(self, n=24):
+        self.n = n
+
+    def __len__(self):
+        return self.n
+
+    def __getitem__(self, i):
+        rng = np.random.default_rng(i)
+        return {"picture": (rng.normal(size=(1, 6)) + 0.5 * rng.normal(size=(16, 6)), np.zeros(16, bool))}
+
+
+class SomeTiles:
+    """The first patches of a picture in another order, with noise; of those some may be hidden."""
+
+    def __init__(self, many=16, hidden=0.0):
+        self.many, self.hidden = many, hidden
+
+    def __call__(self, sample, draw):
+        rng = draw.own
+        tiles = sample[0][rng.permutation(16)[: self.many]] + 0.1 * rng.normal(size=(self.many, 6))
+        hidden = np.zeros(self.many, bool)
+        if rng.random() < 0.5:
+            hidden[rng.permutation(self.many)[: int(self.hidden * self.many * rng.random())]] = True
+        return tiles, hidden
+
+
+class ToyVision(Encoder):
+    """[CLS] and patches through a few blocks that mix them, and a norm; a learned vector stands for hidden patches.
+
+    `register` puts one more token between [CLS] and the patches, as networks do that are to be left alone there.
+    """
+
+    waste = 0.0
+
+    def __init__(self, dim=16, depth=2, register=False):
+        super().__init__()
+        self.dim = dim
+        self.embed_tiles = _ToyEmbedding(dim, 1 + register)
+        self.blocks = nn.ModuleList(_ToyBlock(dim) for _ in range(depth))
+        self.norm = nn.LayerNorm(dim)
+
+    @property
+    def layers(self):
+        return [self.embed_tiles, *self.blocks]
+
+    @property
+    def patches(self):
+        return self.norm
+
+    def prepare(self, raw):
+        return [(np.asarray(x), np.zeros(len(x), bool)) for x in raw]
+
+    def size(self, sample):
+        return len(sample[0])
+
+    def collate(self, samples):
+        tiles = torch.tensor(np.stack([tiles for tiles, _ in samples]), dtype=torch.float32)
+        hidden = torch.tensor(np.stack([hidden for _, hidden in samples]))
+        return {"tiles": tiles} | ({"masked": hidden} if hidden.any() else {})
+
+    def forward(self, batch):
+        h = self.embed_tiles(batch["tiles"], batch.get("masked"))
+        for block in self.blocks:
+            h = block(h)
+        return self.norm(h)[:, 0]
+
+    def save(self, folder):
+        raise NotImplementedError
+
+
+class _ToyEmbedding(nn.Module):
+    def __init__(self, dim, extra):
+        super().__init__()
+        self.tiles, self.first = nn.Linear(6, dim), nn.Parameter(torch.randn(extra, dim))
+        self.hidden = nn.Parameter(torch.randn(dim))
+
+    def forward(self, tiles, masked):
+        h = self.tiles(tiles.to(self.first.dtype))
+        if masked is not None:
+            h = torch.where(masked[..., None], self.hidden, h)
+        return torch.cat([self.first.expand(len(h), -1, -1), h], 1)
+
+
+class _ToyBlock(nn.Module):
+    def __init__(self, dim):
+        super().__init__()
+        self.own, self.others = nn.Linear(dim, dim), nn.Linear(dim, dim, bias=False)
+
+    def forward(self, h):
+        return h + torch.tanh(self.own(h) + self.others(h.mean(1, keepdim=True)))
+
+
+def pictures(views, objective: Objective, head=None, register=False, **settings) -> Recipe:
+    torch.manual_seed(0)
+    model = Model(ToyVision(register=register), head)
+    made = {"data": Tiles(), "optimiser": Optimiser(lr=0.01), "batch": 8, "steps": 6} | settings
+    return Recipe(model=model, views=views, objective=objective, **made)

@@ -11,10 +11,12 @@ Shapes: b samples, v views, t tokens, d width of an embedding, p width of a proj
 
 import functools
 import inspect
+import math
 import sys
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from copy import deepcopy
 from dataclasses import dataclass, field, replace
 from itertools import pairwise
 from pathlib import Path
@@ -22,7 +24,7 @@ from typing import Any, Literal, Protocol, get_args, runtime_checkable
 
 import numpy as np
 import torch
-from jaxtyping import Bool, Float, Int
+from jaxtyping import Bool, Float, Int, UInt8
 from torch import Tensor, nn
 
 from diptych import allocator
@@ -152,13 +154,46 @@ class Text:
     whole: bool = False
 
 
+Jitter = Literal["brightness", "contrast", "saturation", "hue"]
+
+
+@dataclass(frozen=True, eq=False)
+class Plan:
+    """What is done to a picture, in the order of the fields. Pixels are computed later, of many pictures at once.
+
+    A `box` (top, left, height, width in pixels of the picture; None is all of it) is resized to `out` (height, width;
+    None is what the network wants). Factors of `jitter` come in an order of their own: 1 changes nothing, a hue is
+    turned by a part of the circle. `blur` is the sigma of a Gaussian in pixels of the output, which ends at `radius`;
+    what is at `solarize` (of 0 to 256) or above is inverted. Patches that are True in `mask` are hidden from the model.
+    """
+
+    box: tuple[float, float, float, float] | None = None
+    out: tuple[int, int] | None = None
+    flip: bool = False
+    jitter: tuple[tuple[Jitter, float], ...] = ()
+    gray: bool = False
+    blur: float = 0.0
+    radius: int = 4
+    solarize: float | None = None
+    mask: Bool[np.ndarray, "gh gw"] | None = None
+
+
+@dataclass(frozen=True, eq=False)
+class Picture:
+    """A picture as it is stored, and what is to be done to it. A view of it is the same pixels with another plan."""
+
+    pixels: UInt8[np.ndarray, "h w 3"]
+    plan: Plan = Plan()
+
+
 @dataclass(frozen=True)
 class Encoded:
     """What a model makes of samples. The objective sees this and nothing else.
 
     `guessed` is the sum of -log p of a sample's masked tokens, and their number; of models with a head for language.
     `tokens` are hidden states, and `labels` the tokens that were masked there; of teachers that are asked for them.
-    Behind a sample's end they are 0 and -100.
+    Of pictures, where an objective asks for them, `tokens` are states of the patches that are masked (for a teacher,
+    which sees them, the same patches), and `labels` their numbers. Behind a sample's end they are 0 and -100.
     """
 
     embedding: Float[Tensor, "b d"]
@@ -205,6 +240,7 @@ class Encoder(nn.Module, ABC):
 
     dim: int
     padded: bool = True  # whether a batch is padded to its longest sample
+    waste: float = 0.08  # padding for a real token; at 0, samples of different sizes are never together
     micro: int = 4096  # tokens of a micro-batch on a processor, unless the machine says otherwise
     threads: int | None = None  # of the processor; None is all of them
     precision: Precision = "fp32"  # of embedding; of training the machine decides
@@ -235,6 +271,16 @@ class Encoder(nn.Module, ABC):
         """Writes a folder that other tools load."""
 
     @property
+    def patches(self) -> nn.Module:
+        """The module whose output (b t d) ends in the states of a picture's patches, row by row, as they are pooled.
+
+        Raises ValueError if there is none.
+        """
+        raise ValueError(
+            f"{type(self).__name__} has no patches, and masked patches are to be told; take a vision transformer"
+        )
+
+    @property
     def leaks(self) -> Mapping[int, str]:
         """Layers that gradients go round, and how: at these they can be neither stopped nor reversed."""
         return {}
@@ -250,6 +296,11 @@ class Encoder(nn.Module, ABC):
         return ()
 
     @property
+    def together(self) -> bool:
+        """Whether in training a sample's embedding depends on those beside it: all of one size are then one batch."""
+        return False
+
+    @property
     def noisy(self) -> bool:
         """Whether encoding one sample twice in training gives two embeddings."""
         return any(isinstance(m, nn.Dropout) and m.p > 0 for m in self.modules())
@@ -263,7 +314,7 @@ class Encoder(nn.Module, ABC):
         self.eval()
         try:
             with torch.inference_mode(), torch.autocast(device.type, torch.bfloat16, lower):
-                for rows in cuts([self.size(s) for s in samples], 2 * micro_of(self, device), self.padded):
+                for rows in cuts([self.size(s) for s in samples], 2 * micro_of(self, device), self.padded, self.waste):
                     batch = self.collate([samples[i] for i in rows])
                     out[rows] = self({k: x.to(device) for k, x in batch.items()}).float().cpu().numpy()
         finally:
@@ -283,11 +334,13 @@ def micro_of(encoder: Encoder, device: torch.device) -> int:
     return encoder.micro * (ON_GPU if device.type == "cuda" else 1)
 
 
-def cuts(sizes: Sequence[int], budget: int, padded: bool = True) -> list[Int[np.ndarray, " m"]]:
+def cuts(
+    sizes: Sequence[int], budget: int, padded: bool = True, waste: float = Encoder.waste
+) -> list[Int[np.ndarray, " m"]]:
     """Rows, longest first, in parts of at most `budget` tokens (a longer row is a part of its own).
 
     Rows that are padded to the longest of their part share it only while padding stays below
-    `1 + WASTE` tokens computed per real one.
+    `1 + waste` tokens computed per real one.
     """
     order = np.argsort(-np.asarray(sizes, dtype=np.int64), kind="stable")
     parts: list[list[int]] = []
@@ -296,15 +349,12 @@ def cuts(sizes: Sequence[int], budget: int, padded: bool = True) -> list[Int[np.
         size = max(1, sizes[row])
         many = len(parts[-1]) + 1 if parts else 0
         cost = longest * many if padded else real + size
-        if not parts or cost > budget or (padded and cost > (1 + WASTE) * (real + size)):
+        if not parts or cost > budget or (padded and cost > (1 + waste) * (real + size)):
             parts.append([])
             longest, real = size, 0
         parts[-1].append(row)
         real += size
     return [np.array(part) for part in parts]
-
-
-WASTE = 0.08
 
 
 class Language(Protocol):
@@ -330,21 +380,33 @@ class Model(nn.Module):
     def layers(self) -> list[nn.Module]:
         return [*self.encoder.layers, self.head]
 
-    def forward(self, batch: Batch, perturb: Perturb | None = None, keep: int | None = None) -> Encoded:
-        """Embeddings, and guesses of what is masked; with the hidden states of layer `keep`, if that is asked."""
+    def forward(
+        self, batch: Batch, perturb: Perturb | None = None, keep: int | None = None, patches: bool = False
+    ) -> Encoded:
+        """Embeddings, and guesses of what is masked; with the hidden states of layer `keep`, if that is asked.
+
+        With `patches`, the states of patches that are "masked" in the batch (b n), or "asked" for.
+        """
         self._stoppable(perturb)
         read = keep if keep is not None else len(self.encoder.layers) - 1 if self.language else None
-        if (perturb or read is not None) and self.encoder._compiled_call_impl is not None:
+        if (perturb or patches or read is not None) and self.encoder._compiled_call_impl is not None:
             raise ValueError(
                 "the encoder is compiled as a whole, so that nothing can be changed or read at a layer; compile its "
                 "blocks one by one: for block in encoder.layers[1:]: block.compile()"
             )
-        with perturbed(self.layers if perturb else (), perturb, batch), outputs(self.encoder.layers, read) as seen:
+        last, first = ([self.encoder.patches], 0) if patches else ((), None)
+        with (
+            perturbed(self.layers if perturb else (), perturb, batch),
+            outputs(self.encoder.layers, read) as seen,
+            outputs(last, first) as states,
+        ):
             embedding = self.encoder(batch)
             projection = self.head(embedding)
             encoded = Encoded(embedding if self.has_head else projection, projection)
         if keep is not None:
             return replace(encoded, tokens=apart(seen[0], batch), labels=apart(_labels(batch), batch, -100))
+        if patches:
+            encoded = replace(encoded, **_asked(states[0], batch))
         return replace(encoded, guessed=_guessed(self.language, seen[0], batch)) if self.language else encoded
 
     def _stoppable(self, perturb: Perturb | None) -> None:
@@ -368,6 +430,23 @@ def _guessed(language: Language, hidden: Tensor, batch: Batch) -> Float[Tensor, 
     losses = language(hidden[asked], labels[asked]).float()
     told = losses.new_zeros(len(batch["key"]), 2)
     return told.index_add(0, sample, torch.stack([losses, torch.ones_like(losses)], 1))
+
+
+def _asked(states: Float[Tensor, "b t d"], batch: Batch) -> dict[str, Tensor]:
+    """States of the patches that are masked or asked for, and their numbers; 0 and -100 behind a sample's last."""
+    b = len(states)
+    asked = batch.get("masked", batch.get("asked", torch.zeros(b, 0, dtype=torch.bool, device=states.device)))
+    most = int(asked.sum(1).max()) if asked.numel() else 0
+    which = asked.to(torch.uint8).argsort(dim=1, descending=True, stable=True)[:, :most]
+    there = asked.gather(1, which)
+    patches = states[:, states.shape[1] - asked.shape[1] :]
+    found = patches.gather(1, which[..., None].expand(-1, -1, states.shape[2]))
+    return {"tokens": found * there[..., None], "labels": torch.where(there, which, -100)}
+
+
+def unmasked(batch: Batch) -> Batch:
+    """A batch as a teacher reads it: nothing is masked, and what was is asked for."""
+    return {"asked" if name == "masked" else name: x for name, x in batch.items()}
 
 
 def apart(x: Tensor, batch: Batch, padding: float = 0.0) -> Tensor:
@@ -437,13 +516,49 @@ def perturbed(layers: Sequence[nn.Module], perturb: Perturb | None, batch: Batch
 Views = dict[str, list[Encoded]]  # by role, in the order of the recipe
 
 
+def compared(views: Views) -> list[Encoded]:
+    """The views that an objective compares, which instruments look at: of role "view", or "global" where none is."""
+    return views.get("view") or views.get("global", [])
+
+
+class Twin(nn.Module):
+    """A head within an objective, and the teacher's own, which follows it as a teacher does its model.
+
+    As a part of the objective it sees all samples of a step, and what it makes of them (of each embedding, as many
+    numbers as there are prototypes) is not sent between processes.
+    """
+
+    def __init__(self, head: nn.Module):
+        super().__init__()
+        self.model, self.teacher = head, deepcopy(head).requires_grad_(False)
+
+    def forward(self, x: Float[Tensor, "m d"], teacher: bool = False) -> Float[Tensor, "m p"]:
+        """In the numbers of its weights, whatever those of `x`. What the teacher's makes has no gradient."""
+        head = self.teacher if teacher else self.model
+        x = x.to(next(head.parameters()).dtype)
+        with torch.set_grad_enabled(torch.is_grad_enabled() and not teacher):
+            made: Tensor = head(x)
+            return made
+
+
 class Objective(nn.Module, ABC):
     """A function of embeddings. It never sees the encoder, the optimiser or the processes."""
 
     paper: str
+    reads_tokens: bool = False  # whether it reads the states of masked patches (`Encoded.tokens`), of model and teacher
 
     @abstractmethod
     def forward(self, views: Views, teacher: Views) -> Terms: ...
+
+    @property
+    def needs_tokens(self) -> bool:
+        """Whether it, or an objective within it, reads the states of masked patches."""
+        return any(part.reads_tokens for part in self.modules() if isinstance(part, Objective))
+
+    @property
+    def twins(self) -> list[Twin]:
+        """The heads within it of which a teacher has its own, each once."""
+        return [part for part in self.modules() if isinstance(part, Twin)]
 
     def told(self, name: str) -> Any:
         """A setting of the objective, or of the first within it that has one by that name; None if there is none."""
@@ -491,10 +606,18 @@ Schedule = Literal["linear", "cosine"]  # how the learning rate falls after the 
 
 @dataclass(frozen=True)
 class Optimiser:
-    """AdamW, linear warm-up over a part of the steps, then linear or cosine decay to zero.
+    """AdamW, linear warm-up over a part of the steps, then linear or cosine decay to zero, or to `lr_end`.
 
     Warm-up is a part of an epoch, or `warmup_steps`. `rates` gives parameters whose name starts with a prefix a
-    learning rate of their own; a rate of 0 freezes them.
+    learning rate of their own; a rate of 0 freezes them. Those whose name fits a pattern of `late` ("*" is anything)
+    stay as they are for so many steps.
+
+    With `layer_decay`, rates are multiplied by it once for each layer between a weight and the end of the encoder: of
+    L blocks, those of layer l by `layer_decay` ** (L + 1 - l); what lies behind the last block, and heads, by 1.
+
+    Weight decay goes from `weight_decay` to `weight_decay_end` by half a cosine over the run, if that is given. With
+    `decayed="matrices"` vectors and numbers (biases, norms, scales of layers) have none. `clip` is the longest
+    gradient, of all weights together, or with `clipped="parts"` of the encoder and of each head for itself.
     """
 
     lr: float
@@ -505,6 +628,12 @@ class Optimiser:
     rates: Mapping[str, float] = field(default_factory=dict)
     warmup_steps: int | None = None
     schedule: Schedule = "linear"
+    lr_end: float | None = None
+    late: Mapping[str, int] = field(default_factory=dict)
+    layer_decay: float | None = None
+    weight_decay_end: float | None = None
+    decayed: Literal["matrices"] | None = None
+    clipped: Literal["parts"] | None = None
 
     def __post_init__(self) -> None:
         if not self.lr > 0:
@@ -519,24 +648,50 @@ class Optimiser:
             raise ValueError(f"warm-up takes 0 steps or more; got warmup_steps={self.warmup_steps}")
         if self.schedule not in get_args(Schedule):
             raise ValueError(f"a schedule is one of {', '.join(get_args(Schedule))}; got {self.schedule!r}")
+        if self.lr_end is not None and not 0 <= self.lr_end <= self.lr:
+            raise ValueError(f"the last learning rate is from 0 to lr={self.lr}; got lr_end={self.lr_end}")
+        if self.layer_decay is not None and not 0 < self.layer_decay <= 1:
+            raise ValueError(f"rates of earlier layers are a part, in (0, 1]; got layer_decay={self.layer_decay}")
+        if self.weight_decay_end is not None and not 0 <= self.weight_decay_end < float("inf"):
+            raise ValueError(f"weight decay is 0 or more; got weight_decay_end={self.weight_decay_end}")
+        if any(steps < 0 for steps in self.late.values()):
+            raise ValueError(f"weights stay as they are for 0 steps or more; got late={dict(self.late)}")
+        if self.clipped and self.clip is None:
+            raise ValueError("the gradients of parts are cut to a length; give clip= too")
+        for name, given, only in (("decayed", self.decayed, "matrices"), ("clipped", self.clipped, "parts")):
+            if given not in (None, only):
+                raise ValueError(f"Optimiser.{name} is {only!r}, or None for everything; got {given!r}")
+
+
+Momentum = Literal["constant", "cosine"]
 
 
 @dataclass(frozen=True)
 class Teacher:
     """A copy of the model that follows it: t <- momentum * t + (1 - momentum) * m. At 1 it is frozen.
 
-    Its head is its own, or that of the model ("shared"). Without `dropout` it encodes as after training. `layer` asks
-    for the hidden states of that layer.
+    Its head is its own, or that of the model ("shared"); a `Twin` within the objective has always its own. Without
+    `dropout` it encodes as after training. `layer` asks for the hidden states of that layer. With `schedule="cosine"`
+    the momentum rises by half a cosine from `momentum` to 1 at the end of the run, as in BYOL (arXiv:2006.07733).
     """
 
     momentum: float = 0.996
     head: Literal["own", "shared"] = "own"
     dropout: bool = True
     layer: int | None = None
+    schedule: Momentum = "constant"
 
     def __post_init__(self) -> None:
         if not 0 <= self.momentum <= 1:
             raise ValueError(f"a teacher's momentum is from 0 to 1; got {self.momentum}")
+        if self.schedule not in get_args(Momentum):
+            raise ValueError(f"a momentum's schedule is one of {', '.join(get_args(Momentum))}; got {self.schedule!r}")
+
+    def at(self, step: int, steps: int) -> float:
+        """The momentum at a step (from 0) of so many."""
+        if self.schedule == "constant":
+            return self.momentum
+        return 1 - (1 - self.momentum) * (math.cos(math.pi * step / steps) + 1) / 2
 
 
 @dataclass(frozen=True)

@@ -13,6 +13,7 @@ from diptych.checks.lengths import lengths, short
 from diptych.checks.tokens import tokens
 from diptych.checks.views import views
 from diptych.core import Machine, Recipe, Text
+from diptych.data.documents import Documents
 
 MOST = 20_000  # documents that are looked at
 CHARACTERS = 1 << 26  # of them together, about
@@ -32,7 +33,7 @@ def examine(recipe: Recipe, machine: Machine = Machine()) -> list[Finding]:  # n
 
 def _texts(recipe: Recipe) -> tuple[Sequence[str], int]:
     """Some texts of a recipe, drawn at random, and how many there are; of data without documents, those of a view."""
-    if recipe.documents is not None:
+    if isinstance(recipe.documents, Documents):
         texts, n = recipe.documents.texts, len(recipe.documents)
         return [*_few(texts[int(i)] for i in _drawn(n))], n
     column, encoder, n = recipe.views[0].column, recipe.model.encoder, len(recipe.data)

@@ -101,13 +101,15 @@ class Draw:
 
     `own` differs from view to view; `shared` is the same stream for all views of a sample, so that
     two of them can agree (the same window twice) or differ on purpose (two different windows).
-    `view` is the place of the view in the recipe.
+    `view` is the place of the view in the recipe, `place` that of the sample among the `of` of its step.
     """
 
     seed: int
     step: int
     sample: int
     view: int
+    place: int = 0
+    of: int = 1
 
     @property
     def own(self) -> np.random.Generator:

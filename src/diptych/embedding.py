@@ -6,16 +6,28 @@ import shutil
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import nullcontext
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 from jaxtyping import Float
 
 from diptych.core import Encoder
-from diptych.data.documents import Documents
 from diptych.encoders.folder import adapted, locate
 from diptych.runs import held, whole, write_json
 from diptych.train import processes
+
+
+class Corpus(Protocol):
+    """Documents or pictures, in an order."""
+
+    @property
+    def fingerprint(self) -> str: ...
+
+    @property
+    def items(self) -> Sequence[Any]: ...
+
+    def __len__(self) -> int: ...
+
 
 PART = 8192  # documents that are embedded between two writes
 JOB = "job.json"  # says what the parts beside it are of
@@ -44,7 +56,7 @@ def apart(out: Path, source: str) -> None:
 
 def parts(
     encoder: Encoder,
-    documents: Documents,
+    documents: Corpus,
     folder: Path,
     watch: Callable[[int, int], None] = lambda done, of: None,
 ) -> list[Path]:
@@ -58,7 +70,7 @@ def parts(
         path = folder / f"{number:05}.npy"
         rows = min(PART, len(documents) - start)
         if number % world.size == world.rank and not _holds(path, (rows, encoder.dim)):
-            vectors = encoder.encode(documents.texts[start : start + rows])
+            vectors = encoder.encode(documents.items[start : start + rows])
             with whole(path) as part:
                 write_npy(part, vectors.shape, [vectors])
         made.append(path)
@@ -91,7 +103,7 @@ def check(out: Path, shard: int = 1_000_000, text: bool = False) -> None:
 def embed(
     model: str | Path,
     encoder: Encoder,
-    documents: Documents,
+    documents: Corpus,
     out: Path,
     *,
     shard: int = 1_000_000,
@@ -120,7 +132,7 @@ def embed(
     return written
 
 
-def _written(out: Path, made: list[Path], documents: Documents, dim: int, shard: int, text: bool) -> list[Path]:
+def _written(out: Path, made: list[Path], documents: Corpus, dim: int, shard: int, text: bool) -> list[Path]:
     """The files that hold the embeddings; several processes take turns."""
     count, world, written = -(-len(documents) // shard), processes.world(), []
     for number in range(count):
@@ -128,7 +140,7 @@ def _written(out: Path, made: list[Path], documents: Documents, dim: int, shard:
         rows = range(number * shard, min(len(documents), (number + 1) * shard))
         if number % world.size == world.rank:
             with whole(path) as part:
-                _write(part, rows, made, dim, documents.texts if text else None)
+                _write(part, rows, made, dim, documents.items if text else None)
         written.append(path)
     return written
 

@@ -12,14 +12,19 @@ from typing import Any
 
 import numpy as np
 
-from diptych import citations, encoders, runs
+from diptych import citations, encoders, gallery, runs
 from diptych.core import Call, DataError, Encoder, Instrument, Machine, Recipe, View
 from diptych.data.documents import Documents
+from diptych.data.images.store import Pictures
 from diptych.data.pairs import crop_pairs
 from diptych.embedding import fingerprint, write_npy
 from diptych.encoders.folder import locate
+from diptych.encoders.image.pixels import Pixels
+from diptych.encoders.image.vision import Vision
 from diptych.encoders.language import LanguageHead
 from diptych.evaluate import along
+from diptych.evaluate.images import corpus as of_corpus
+from diptych.evaluate.images.task import PictureTask, table
 from diptych.evaluate.split import thinned
 from diptych.evaluate.suite import Encode, Judgement, judge
 from diptych.evaluate.task import Task
@@ -30,13 +35,14 @@ from diptych.instruments.guard import Guard, Watchfulness
 from diptych.instruments.rank import Rank, bounded
 from diptych.instruments.saving import Saving
 from diptych.instruments.weights import Weights
-from diptych.report import page
+from diptych.report import page, written
 from diptych.report.markdown import model_card
 from diptych.report.written import card, evidence, public
 from diptych.runs import REPLACED, Run, whole, writing
 from diptych.train import memory, precision, processes
 from diptych.train.loop import Watch, train
 from diptych.train.replay import replay
+from diptych.views.input.image.strategy import Augmentation
 
 MOST = 30_000  # documents that are judged
 SHOWN = 3_000  # documents that the report shows
@@ -247,7 +253,10 @@ def _carry_out(
         world.wait()
         if beside is not None and not run.finished and (recipe.documents is not None or _given(recipe)):
             say("judging ...")
-            say(*write_up(run, recipe.documents, beside, recipe.tasks))
+            if isinstance(recipe.documents, Pictures):
+                say(*write_up_pictures(run, recipe, recipe.documents, beside))
+            else:
+                say(*write_up(run, recipe.documents, beside, recipe.tasks))
         world.wait()
         return run
 
@@ -309,6 +318,44 @@ def write_up(
     page.write(run.model / "README.md", model_card(public(shown)))
     page.write(run.report, page.page(shown, evidence(run)))
     return notes
+
+
+def write_up_pictures(run: Run, recipe: Recipe, pictures: Pictures, beside: Mapping[str, Encoder]) -> list[str]:
+    """As `write_up`, of a run on pictures."""
+    if not processes.world().first:
+        return []
+    encoder, start = encoders.load(run.model), encoders.load(run.start)
+    told = examine_pictures(encoder, start, pictures, beside, recipe.tasks)
+    runs.write_json(run.folder / "scores.json", told)
+    with whole(run.evidence) as part:
+        part.mkdir(exist_ok=True)
+        gallery.write(part, gallery.gallery(pictures.items, pictures.labels, encoder, start, recipe))  # type: ignore[arg-type]
+    shown = card(run)
+    page.write(run.model / "README.md", model_card(public(shown)))
+    page.write(run.report, page.page(shown, gallery=written.gallery(run)))
+    notes: list[str] = told["notes"]
+    return notes
+
+
+def examine_pictures(
+    encoder: Encoder,
+    start: Encoder | None,
+    pictures: Pictures,
+    beside: Mapping[str, Encoder] | None = None,
+    tasks: Sequence[PictureTask] = (),
+    seed: int = 0,
+) -> dict[str, Any]:
+    """Scores of an encoder of pictures, of what it started from, and of pictures as they are, on the same pictures."""
+    asked, notes = of_corpus.tasks(pictures, Augmentation(size=_side(encoder)).transform, seed)
+    rows: dict[str, Any] = {"model": encoder, **(beside or {}), "untrained": start, "pixels": Pixels()}
+    told = table([*asked, *tasks], rows)
+    return {"errors": {}, **told, "notes": [*notes, *told["notes"]]}
+
+
+def _side(encoder: Encoder) -> int:
+    if not isinstance(encoder, Vision):
+        raise ValueError(f"{type(encoder).__name__} is no encoder of pictures, and the corpus holds pictures")
+    return encoder.side
 
 
 def _with_tasks(judged: dict[str, Any], asked: dict[str, Any]) -> dict[str, Any]:

@@ -10,7 +10,6 @@ from jaxtyping import Float, Int
 from diptych import embedding
 from diptych.core import Encoder
 from diptych.data import cache
-from diptych.data.documents import Documents
 from diptych.encoders import load
 
 
@@ -24,10 +23,13 @@ class Index:
 
     @staticmethod
     def of(
-        model: str | Path, documents: Documents, watch: Callable[[int, int], None] = lambda done, of: None
+        model: str | Path,
+        documents: embedding.Corpus,
+        watch: Callable[[int, int], None] = lambda done, of: None,
+        encoder: Encoder | None = None,
     ) -> "Index":
-        """The index of a corpus under a model; embeds it if that has not been done before."""
-        encoder = load(model)
+        """The index of a corpus under a model, loaded if `encoder` is not it; embeds it unless that was done before."""
+        encoder = encoder or load(model)
         name = cache.key(embedding.fingerprint(model), documents.fingerprint)
         folder = cache.folder() / "index" / name
         return Index(encoder, embedding.parts(encoder, documents, folder, watch), len(documents))

@@ -243,6 +243,8 @@ def _plain(name: str, x: Any) -> Any:
     """A value as TOML can hold it; a file or folder is named in full, to be found from anywhere."""
     if isinstance(x, bool | int | float):
         return x
+    if isinstance(x, tuple | list):
+        return [_plain(name, each) for each in x]
     a_path = isinstance(x, str | Path) and (name in ("corpus", "init", "evaluate") or os.sep in str(x))
     return str(Path(x).resolve()) if a_path and Path(x).exists() else str(x)
 

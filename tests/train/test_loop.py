@@ -3,13 +3,15 @@ import multiprocessing
 import os
 import signal
 import time
+from contextlib import nullcontext
 
 import pytest
 import torch
 from toy import recipe
 
-from diptych.core import Machine, Optimiser, Teacher, View
+from diptych.core import Encoded, Machine, Optimiser, Teacher, View
 from diptych.objectives.infonce import InfoNCE
+from diptych.train import loop
 from diptych.train.loop import WALL_CLOCK, DivergedError, Interrupted, train
 from diptych.train.optim import build, schedule
 from diptych.train.state import checkpoints
@@ -170,6 +172,27 @@ def test_identical_views_are_refused(tmp_path):
     with pytest.raises(ValueError, match="identical"):
         train(recipe(views, InfoNCE()), tmp_path, ALWAYS)
     train(recipe(views, InfoNCE(), dropout=0.1), tmp_path, ALWAYS)
+
+
+FIRST, SECOND = torch.tensor([[1.0, 0], [0, 1]]), torch.tensor([[1, 1e-6], [1e-6, 1]])
+POINT, NEAR = torch.tensor([[1.0, 0], [1, 1e-6]]), torch.tensor([[1.0, 2e-6], [1, 3e-6]])
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "refused"),
+    [
+        (FIRST, SECOND, True),  # the same but for rounding, and samples differ
+        (FIRST, FIRST.flip(0), False),
+        (POINT, NEAR, False),  # all is one point: rounding is no measure
+        (POINT, POINT, True),
+        (POINT[:1], NEAR[:1], True),
+    ],
+)
+@pytest.mark.parametrize("role", ["view", "global"])
+def test_views_are_identical_if_they_are_beside_those_of_other_samples(one, other, refused, role):
+    views = {role: [Encoded(x, x) for x in (one, other)], "local": [Encoded(one, one)] * 2}
+    with pytest.raises(ValueError, match="identical") if refused else nullcontext():
+        loop._told_apart(views)
 
 
 def test_every_logged_line_says_what_a_person_watches(tmp_path):

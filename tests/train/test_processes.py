@@ -19,7 +19,8 @@ def run(job: str, out: Path, size: int) -> list[subprocess.CompletedProcess]:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
     common = {"WORLD_SIZE": str(size), "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port), "OMP_NUM_THREADS": "1"}
-    common["PYTHONPATH"] = os.pathsep.join([str(WORKER.parents[1]), str(WORKER.parents[1] / "encoders")])
+    folders = [str(WORKER.parents[1]), str(WORKER.parents[1] / "encoders"), os.environ.get("PYTHONPATH", "")]
+    common["PYTHONPATH"] = os.pathsep.join(filter(None, folders))
     running = [
         subprocess.Popen(
             [sys.executable, str(WORKER), job, str(out)],
@@ -46,7 +47,10 @@ def gradients(job, tmp_path, size):
     return found[0]
 
 
-@pytest.mark.parametrize("job", ["toy", "toy twice", "bert"])
+JOBS = ["toy", "toy twice", "bert", "dinov2", pytest.param("dinov2 twice", marks=pytest.mark.slow)]
+
+
+@pytest.mark.parametrize("job", JOBS)
 @pytest.mark.parametrize("size", [2, pytest.param(4, marks=pytest.mark.slow)])
 def test_the_gradient_does_not_depend_on_the_number_of_processes(job, size, tmp_path):
     alone, shared = gradients(job, tmp_path, 1), gradients(job, tmp_path, size)

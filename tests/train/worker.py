@@ -3,6 +3,7 @@
 import os
 import signal
 import sys
+from copy import deepcopy
 from dataclasses import replace
 from pathlib import Path
 
@@ -10,10 +11,17 @@ import numpy as np
 import torch
 from networks import build
 from torch import nn
-from toy import Sentences, recipe
+from toy import Sentences, SomeTiles, pictures, recipe
 
-from diptych.core import Machine, Model, Optimiser, Perturb, Recipe, Text, View
+from diptych.core import Machine, Model, Optimiser, Perturb, Recipe, Text, Twin, View
+from diptych.encoders import heads
+from diptych.objectives.centring import Centring
+from diptych.objectives.dino import DINO
+from diptych.objectives.ibot import IBOT
 from diptych.objectives.infonce import InfoNCE
+from diptych.objectives.koleo import KoLeo
+from diptych.objectives.sinkhorn import SinkhornKnopp
+from diptych.objectives.sum import Sum
 from diptych.train import processes
 from diptych.train.batches import work
 from diptych.train.loop import train
@@ -48,15 +56,26 @@ def bert():
     return Recipe(Model(build("Bert")), views, InfoNCE(0.1), Tokens(), Optimiser(1e-3), batch=7, steps=6)
 
 
+def dinov2():
+    """Global crops, some of their patches masked, and local ones; a teacher with heads of its own."""
+    large = View("global", "picture", SomeTiles(16, hidden=0.6), by="both")
+    views = [large, large, *[View("local", "picture", SomeTiles(4))] * 3]
+    dino, ibot = (Twin(heads.Prototypes(16, 12, hidden=10, bottleneck=6, seed=seed)) for seed in (1, 2))
+    return pictures(views, Sum(DINO(dino, Centring(12)), IBOT(ibot, SinkhornKnopp()), (0.1, KoLeo())), batch=7)
+
+
 def gradient(made, out, graph=1 << 40, divided=False):
     r, world = made(), processes.world()
     model = r.model.train()
     if divided and world.size > 1:
         model = shard(model, torch.device("cpu"), world)
     w = work(r, 0, Machine(tokens=60), world)
-    terms, _ = backward(model, r.objective, r.views, w, graph=graph, world=world)
-    found = {name: gathered(p.grad) for name, p in model.named_parameters() if p.grad is not None}
-    torch.save(found | {"loss": terms["infonce"]}, f"{out}.{world.rank}")
+    helper = deepcopy(model).eval() if any(view.by == "both" for view in r.views) else None
+    terms, _ = backward(model, r.objective, r.views, w, helper, graph=graph, world=world)
+    learned = [*model.named_parameters(), *r.objective.named_parameters("objective")]
+    found = {name: gathered(p.grad) for name, p in learned if p.grad is not None}
+    kept = dict(r.objective.named_buffers("objective"))
+    torch.save({**found, **kept, "loss": torch.stack(list(terms.values())).sum()}, f"{out}.{world.rank}")
 
 
 def trained(out, dies=False, divided=False, clip=None, precision="fp32"):
@@ -76,6 +95,8 @@ JOBS = {
     "toy": lambda out: gradient(toy, out),
     "toy twice": lambda out: gradient(toy, out, graph=0),
     "bert": lambda out: gradient(bert, out),
+    "dinov2": lambda out: gradient(dinov2, out),
+    "dinov2 twice": lambda out: gradient(dinov2, out, graph=0),
     "train": trained,
     "die": lambda out: trained(out, dies=True),
     "toy divided": lambda out: gradient(toy, out, divided=True),

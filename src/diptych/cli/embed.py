@@ -6,8 +6,9 @@ from pathlib import Path
 from cyclopts import App
 
 from diptych import encoders
+from diptych.cli.corpora import corpus_for
 from diptych.cli.progress import Counter, note
-from diptych.data.docstrings import corpus_of
+from diptych.data.documents import Documents
 from diptych.embedding import apart, check
 from diptych.embedding import embed as embed_corpus
 
@@ -34,7 +35,7 @@ def embed(
     model
         A run, its model/, any sentence-transformers folder, or a hub id.
     corpus
-        Documents, in any form that `train` reads.
+        Documents, in any form that `train` reads; for an encoder of pictures, pictures.
     out
         A file ending in .npy, .parquet or .jsonl.
     shard
@@ -42,14 +43,16 @@ def embed(
     text
         Put the texts beside the vectors (.parquet, .jsonl).
     text_column
-        Column that holds the text (found, if not given).
+        Column that holds the text, or the picture (found, if not given).
     json
         Print one JSON object on stdout, and nothing else there.
     """
     check(out, shard, text)
     apart(out, corpus)
     encoder = encoders.load(model)
-    documents = corpus_of(corpus, text_column)
+    documents = corpus_for(encoder, corpus, text_column)
+    if text and not isinstance(documents, Documents):
+        raise ValueError("--text puts texts beside vectors, and this corpus holds pictures; leave it out")
     note(*documents.notes)
     files = embed_corpus(model, encoder, documents, out, shard=shard, text=text, watch=Counter("embedding"))
     if json:

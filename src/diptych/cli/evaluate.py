@@ -9,11 +9,12 @@ from cyclopts import App, Parameter
 
 from diptych import runs
 from diptych.cli import suites
+from diptych.cli.corpora import corpus_for
 from diptych.cli.progress import note
-from diptych.core import Precision
-from diptych.data.docstrings import corpus_of
-from diptych.fitting import examine
-from diptych.report.table import table
+from diptych.core import Encoder, Precision
+from diptych.data.images.store import Pictures
+from diptych.fitting import examine, examine_pictures
+from diptych.report.table import table, turned
 
 app = App(name="evaluate", help="Judge a model: on a corpus, beside TF-IDF and its untrained self; or on a suite.")
 
@@ -124,8 +125,13 @@ def _on_corpus(
     if not 0 <= seed < 2**32:
         raise ValueError(f"--seed is from 0 to 2**32 - 1; got {seed}")
     encoder = suites.loaded(model, precision)
-    documents = corpus_of(corpus, text_column, label_column)
+    documents = corpus_for(encoder, corpus, text_column, label_column)
     note(*documents.notes)
+    if isinstance(documents, Pictures):
+        if only:
+            raise ValueError(f"--only {only[0]} is a metric of documents, and this corpus holds pictures; leave it out")
+        _on_pictures(model, corpus, encoder, documents, seed, precision, json)
+        return
     start = runs.started_from(Path(model))
     untrained = suites.loaded(str(start), precision) if start else None
     judgement = examine(encoder, untrained, documents, only=only, seed=seed)
@@ -134,3 +140,18 @@ def _on_corpus(
         print(jsonlib.dumps({"model": model, "corpus": corpus, **asdict(judgement)}, allow_nan=False))
     else:
         print(table(judgement.scores, judgement.errors))
+
+
+def _on_pictures(
+    model: str,
+    corpus: str,
+    encoder: Encoder,
+    pictures: Pictures,
+    seed: int,
+    precision: Precision | None,
+    json: bool,
+) -> None:
+    start = runs.started_from(Path(model))
+    told = examine_pictures(encoder, suites.loaded(str(start), precision) if start else None, pictures, seed=seed)
+    note(*told["notes"])
+    print(jsonlib.dumps({"model": model, "corpus": corpus, **told}) if json else turned(told["scores"]))

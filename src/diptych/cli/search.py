@@ -8,10 +8,12 @@ from typing import Any
 
 from cyclopts import App
 
+from diptych import encoders
+from diptych.cli.corpora import corpus_for
 from diptych.cli.progress import Counter
 from diptych.data.corpus import SURROGATES
-from diptych.data.docstrings import corpus_of
 from diptych.data.documents import Documents
+from diptych.data.images.store import Pictures
 from diptych.index import Index
 from diptych.report.snippet import legible
 
@@ -37,22 +39,24 @@ def search(
     model
         A run, its model/, any sentence-transformers folder, or a hub id.
     corpus
-        Documents, in any form that `train` reads; "docstrings" for those of the demo.
+        Documents, in any form that `train` reads; "docstrings" for those of the demo. For an encoder of pictures,
+        pictures.
     query
-        What to look for.
+        What to look for: a text, or the path of a picture.
     more
         More queries.
     k
         Documents per query.
     text_column
-        Column that holds the text (found, if not given).
+        Column that holds the text, or the picture (found, if not given).
     json
         Print one JSON object on stdout, and nothing else there.
     """
     if k < 1:
         raise ValueError(f"--k is the number of documents to show, 1 or more; got {k}")
-    documents = corpus_of(corpus, text_column)
-    index = Index.of(model, documents, Counter("embedding"))
+    encoder = encoders.load(model)
+    documents = corpus_for(encoder, corpus, text_column)
+    index = Index.of(model, documents, Counter("embedding"), encoder)
     queries = [SURROGATES.sub("\N{REPLACEMENT CHARACTER}", text) for text in (query, *more)]
     answers = {text: found(index, documents, text, k) for text in queries}
     if json:
@@ -63,15 +67,16 @@ def search(
         print(f"\n{legible(text)}\n\n{shown(many)}")
 
 
-def found(index: Index, documents: Documents, query: str, k: int) -> list[dict[str, Any]]:
-    """The k nearest documents: their numbers, cosines, labels and texts."""
+def found(index: Index, documents: Documents | Pictures, query: str, k: int) -> list[dict[str, Any]]:
+    """The k nearest documents: their numbers, cosines, labels, and texts, or where pictures are from."""
     rows, cosines = index.nearest(query, k)
+    told, texts = ("text", documents.texts) if isinstance(documents, Documents) else ("picture", documents.origins)
     return [
         {
             "document": i,
             "cosine": round(float(cosine), 4),
             "label": documents.labels[i] if documents.labels else None,
-            "text": documents.texts[i],
+            told: texts[i],
         }
         for i, cosine in zip(rows.tolist(), cosines, strict=True)
     ]
@@ -83,6 +88,6 @@ def shown(answers: Sequence[Mapping[str, Any]]) -> str:
     lines = []
     for answer in answers:
         head = legible(f"  {answer['cosine']:.2f}  " + (f"{answer['label']}  " if answer["label"] else ""))
-        text = legible(" ".join(str(answer["text"]).split()))
+        text = legible(" ".join(str(answer.get("text", answer.get("picture"))).split()))
         lines.append(head + textwrap.shorten(text, max(30, width - len(head)), placeholder=" ..."))
     return "\n".join(lines)

@@ -16,7 +16,7 @@ from cyclopts import App, Parameter
 
 from diptych import recipes, runs
 from diptych.cli import sweep
-from diptych.cli.kinds import unfit
+from diptych.cli.kinds import hints, unfit
 from diptych.cli.parallel import jobs_for, side_by_side, threads
 from diptych.cli.progress import Live, note
 from diptych.core import Machine, Recipe
@@ -290,7 +290,8 @@ def _side_by_side(out: Path, found: Sequence[runs.Run], output: Output) -> None:
 
 def _understood(function: Callable[..., Recipe], settings: Mapping[str, Any]) -> Sequence[str]:
     """What is understood of a corpus, before the work that takes long; a recipe of one's own reads what it likes."""
-    own = "columns" in inspect.signature(function).parameters  # it reads rows of texts, not documents
+    asked = hints(function)  # recipes of rows of texts or of pictures read no documents
+    own = "columns" in asked or "image_column" in asked
     if function not in NAMES.values() or own or not isinstance(settings.get("corpus"), str):
         return []
     return corpus_of(settings["corpus"], settings.get("text_column"), settings.get("label_column")).notes
@@ -346,7 +347,10 @@ def _tell(made: Sequence[runs.Run], json: bool) -> None:
         print(turned(told) if "results" in scores else table(told, scores.get("errors", {})))
         print(f"\nmodel   {run.model}\nreport  {run.report}")
     corpus = made[0].call["arguments"].get("corpus", "CORPUS")
-    print(legible(f"\nsearch it:  diptych search {quote(str(made[0].folder))} {quote(str(corpus))} 'your question'"))
+    asked = (
+        "picture.png" if any(view["column"] == "image" for view in made[0].call.get("views", [])) else "'your question'"
+    )
+    print(legible(f"\nsearch it:  diptych search {quote(str(made[0].folder))} {quote(str(corpus))} {asked}"))
 
 
 for name, recipe in NAMES.items():

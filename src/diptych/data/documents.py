@@ -38,6 +38,11 @@ class Documents:
     def __len__(self) -> int:
         return len(self.texts)
 
+    @property
+    def items(self) -> Column[str]:
+        """What an encoder is given: the texts."""
+        return self.texts
+
     def __str__(self) -> str:
         """What `run.toml` calls documents that were given to a recipe in place of a path."""
         return f"{GIVEN}{self.name}>"

@@ -30,8 +30,12 @@ def _load(path_or_id: str | Path, folder: Path, options: Mapping[str, Any]) -> E
         from diptych.encoders import pretrained
 
         return pretrained.from_pretrained(path_or_id, **options)
-    if chosen := [name for name, x in options.items() if x not in (None, False, "fp32")]:
-        raise ValueError(f"{' and '.join(chosen)}: choices for a transformer; {folder} holds a {kind} model")
+    if kind == "vision":
+        from diptych.encoders.image import load
+
+        _only(folder, kind, {name: x for name, x in options.items() if name != "pooling"})
+        return load.load(folder, options["pooling"])
+    _only(folder, kind, options)
     if kind == "static":
         from diptych.encoders import static
 
@@ -41,11 +45,18 @@ def _load(path_or_id: str | Path, folder: Path, options: Mapping[str, Any]) -> E
     return foreign.load(folder)
 
 
+def _only(folder: Path, kind: str, options: Mapping[str, Any]) -> None:
+    if chosen := [name for name, x in options.items() if x not in (None, False, "fp32")]:
+        raise ValueError(f"{' and '.join(chosen)}: choices for a transformer; {folder} holds a {kind} model")
+
+
 def _kind(folder: Path) -> str:
     chain = layout.chain(folder)
     if chain:
         return _kind_of_chain(folder, chain)
     settings = layout.config(folder)
+    if "num_channels" in settings and "vocab_size" not in settings:
+        return "vision"
     if settings.get("model_type", "model2vec") != "model2vec" or (folder / "adapter_config.json").exists():
         return "transformer"
     if (folder / "tokenizer.json").exists() and any(folder.glob("*.safetensors")):

@@ -25,12 +25,12 @@ NORM = ("final_norm", "norm", "ln_f", "final_layer_norm", "final_layernorm", "de
 
 def embedding(network: nn.Module) -> nn.Module:
     """The module whose output enters the first block. Raises ValueError for an unknown family."""
-    return _first(network, EMBEDDING, "input embedding")
+    return first(network, EMBEDDING, "input embedding")
 
 
 def blocks(network: nn.Module) -> list[nn.Module]:
     """The blocks, first to last. Raises ValueError for an unknown family."""
-    found: Any = _first(network, BLOCKS, "blocks")
+    found: Any = first(network, BLOCKS, "blocks")
     return list(found)
 
 
@@ -49,7 +49,8 @@ def leaks(network: nn.Module) -> dict[int, str]:
     return found
 
 
-def _first(network: nn.Module, paths: tuple[str, ...], what: str) -> nn.Module:
+def first(network: nn.Module, paths: tuple[str, ...], what: str) -> nn.Module:
+    """The module at the first path where there is one. Raises ValueError, which says what was looked for."""
     for path in paths:
         if (found := _at(network, path)) is not None:
             return found

@@ -205,7 +205,8 @@ def staged(folder: Path) -> Iterator[Path]:
     Raises FileExistsError if `folder` holds something that is no model: it would be replaced.
     """
     folder = Path(folder)
-    if folder.exists() and not (folder / "modules.json").exists() and (folder.is_file() or any(folder.iterdir())):
+    model = any((folder / name).exists() for name in ("modules.json", "preprocessor_config.json"))
+    if folder.exists() and not model and (folder.is_file() or any(folder.iterdir())):
         raise FileExistsError(f"{folder} holds something that is no model; it is left as it is")
     folder.parent.mkdir(parents=True, exist_ok=True)
     new = folder.with_name(f".{folder.name}.{os.getpid()}.new")

@@ -1,13 +1,17 @@
 """Heads: what stands on an encoder while it trains, and is thrown away.
 
-Shapes: b samples, d width of an embedding, p width of a projection.
+Shapes: b samples, m rows of any kind, d width of an embedding, p width of a projection, k prototypes.
 """
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from itertools import pairwise
 
 import torch
-from torch import nn
+import torch.nn.functional as F
+from jaxtyping import Float
+from torch import Tensor, nn
+from torch.nn.utils.parametrizations import weight_norm
 
 STD = 0.02  # of a linear layer's weights at the start, as in BERT
 
@@ -27,6 +31,57 @@ def tanh(width: int, seed: int = 0) -> nn.Module:
         nn.init.normal_(linear.weight, std=STD)
     nn.init.zeros_(linear.bias)
     return nn.Sequential(linear, nn.Tanh())
+
+
+def relu(width: int, hidden: int, out: int, seed: int = 0) -> nn.Module:
+    """(b d) to (b p): linear, ReLU, linear, as in SimCLR (arXiv:2002.05709); each row for itself."""
+    with seeded(seed):
+        return nn.Sequential(nn.Linear(width, hidden), nn.ReLU(), nn.Linear(hidden, out))
+
+
+def projector(width: int, hidden: int, out: int, layers: int = 2, seed: int = 0) -> nn.Module:
+    """(b d) to (b p): linear layers with batch normalisation and ReLU between, as in BYOL (2) and Barlow Twins (3).
+
+    It looks at the batch, and keeps no running means: see `mlp`. Raises ValueError for fewer than one layer.
+    """
+    if layers < 1:
+        raise ValueError(f"a projector has one layer or more; got {layers}")
+    widths, made = [width, *[hidden] * (layers - 1)], []
+    with seeded(seed):
+        for before, after in pairwise(widths):
+            normed = nn.BatchNorm1d(after, track_running_stats=False)
+            made += [nn.Linear(before, after, bias=False), normed, nn.ReLU()]
+        return nn.Sequential(*made, nn.Linear(widths[-1], out))
+
+
+class Prototypes(nn.Module):
+    """(m d) to (m k): an MLP with GELU down to a bottleneck, a unit vector, and its cosines to k prototypes.
+
+    A prototype's cosine is multiplied by a gain of its own, which begins as 1 and learns. Linear layers begin with a
+    truncated normal of 0.02 and no bias, `last` in the directions of torch's own. It looks at each row alone.
+    Source: the head of DINO (arXiv:2104.14294) as in DINOv2. Raises ValueError for fewer than one layer.
+    """
+
+    def __init__(
+        self, width: int, prototypes: int, hidden: int = 2048, bottleneck: int = 256, layers: int = 3, seed: int = 0
+    ):
+        super().__init__()
+        if layers < 1:
+            raise ValueError(f"a head has one layer or more before its prototypes; got {layers}")
+        widths: list[int] = [width, *[hidden] * (layers - 1), bottleneck]
+        with seeded(seed):
+            linear = [nn.Linear(a, b) for a, b in pairwise(widths)]
+            for each in linear:
+                nn.init.trunc_normal_(each.weight, std=STD)
+                nn.init.zeros_(each.bias)
+            last = nn.Linear(bottleneck, prototypes, bias=False)
+        self.mlp = nn.Sequential(*[x for each in linear for x in (each, nn.GELU())][:-1])
+        self.last = weight_norm(last)
+        nn.init.ones_(self.last.parametrizations.weight.original0)
+
+    def forward(self, x: Float[Tensor, "m d"]) -> Float[Tensor, "m k"]:
+        cosines: Tensor = self.last(F.normalize(self.mlp(x), dim=1))
+        return cosines
 
 
 def mlp(width: int, hidden: int, out: int, seed: int = 0) -> nn.Module:

@@ -1,4 +1,4 @@
-"""Hidden states of every layer, one vector for each text: the mean over its tokens.
+"""Hidden states of every layer, one vector for each sample: the mean over its tokens, or its map.
 
 Legend: n samples, t tokens, d_l width of layer l.
 """
@@ -31,7 +31,8 @@ def hidden(encoder: Encoder, samples: Sequence[Sample]) -> list[Float[np.ndarray
     encoder.eval()
     try:
         with _outputs(layers) as seen, torch.inference_mode():
-            for rows in cuts([encoder.size(s) for s in samples], 2 * micro_of(encoder, device), encoder.padded):
+            sizes = [encoder.size(s) for s in samples]
+            for rows in cuts(sizes, 2 * micro_of(encoder, device), encoder.padded, encoder.waste):
                 batch = {k: x.to(device) for k, x in encoder.collate([samples[i] for i in rows]).items()}
                 encoder(batch)
                 means = [_mean(seen.pop(i), batch, len(rows)).cpu().numpy() for i in range(len(layers))]
@@ -63,9 +64,14 @@ def _outputs(layers: Sequence[nn.Module]) -> Iterator[dict[int, Tensor]]:
 
 
 def _mean(h: Tensor, batch: Batch, b: int) -> Float[Tensor, "b d"]:
-    """Over the tokens of each sample: in one row (1 t d) with `edges`, or padded (b t d) with `mask`."""
+    """Over the tokens of each sample: in one row (1 t d) with `edges`, or padded (b t d) with `mask`.
+
+    Of pictures over the map (b d h w), or over all tokens (b t d).
+    """
     if h.ndim == 2 and len(h) == b:
         return h.float()
+    if "pixels" in batch:
+        return h.float().mean((2, 3)) if h.ndim == 4 else h.float().mean(1)
     if "edges" in batch:
         return pool_row(h.reshape(-1, h.shape[-1]), batch["edges"], "mean")
     mask = batch.get("mask")

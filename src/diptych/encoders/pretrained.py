@@ -60,7 +60,7 @@ def from_pretrained(
     adapter = layout.config(home, lora.CONFIG)
     base = str(adapter.get("base_model_name_or_path") or "") if adapter else _name(path_or_id, folder, home)
     source = _base(home, base) if adapter else home
-    network, tokenizer = _network(source, weights), _tokenizer(home if _has_tokenizer(home) else source)
+    network, tokenizer = network_in(source, weights), _tokenizer(home if _has_tokenizer(home) else source)
     if adapter:
         with layout.reading("adapter", home):
             lora.load(network, home)
@@ -97,7 +97,7 @@ def _name(path_or_id: str | Path, folder: Path, home: Path) -> str:
 
 def _base(home: Path, named: str) -> Path:
     """The folder of the network that an adapter is for. Raises FileNotFoundError if it is not on this machine."""
-    _refuse_pickles(home)
+    refuse_pickles(home)
     try:
         folder = layout.locate(named, offline=True)
     except (FileNotFoundError, ConnectionError) as error:
@@ -128,10 +128,11 @@ def _pooling(chain: list[layout.Module], network: "PreTrainedModel") -> Any:
     return "last" if direction.causal(network) else "mean"
 
 
-def _network(folder: Path, weights: Weights) -> "PreTrainedModel":
+def network_in(folder: Path, weights: Weights = "fp32") -> "PreTrainedModel":
+    """The network of a folder, from its safetensors. Raises ValueError where it needs a pickle or code of its own."""
     from transformers import AutoConfig, AutoModel
 
-    _refuse_pickles(folder)
+    refuse_pickles(folder)
     with layout.reading("network", folder), quiet(), torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)  # for the parts that the folder has no weights for, such as BERT's pooler
         _refuse_code(folder)
@@ -202,7 +203,8 @@ SIZES = (
 SHARED = 1000  # blocks that may be made of the same few tensors
 
 
-def _refuse_pickles(folder: Path) -> None:
+def refuse_pickles(folder: Path) -> None:
+    """Raises ValueError for a folder whose weights are a pickle, FileNotFoundError for one that has none."""
     if name := layout.pickled(folder):
         raise ValueError(
             f"{folder} has its weights as {name} only, a pickle, which can run any code "

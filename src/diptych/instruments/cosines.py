@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from diptych.core import Snapshot
+from diptych.core import Snapshot, compared
 from diptych.measure.rows import unit
 
 
@@ -14,7 +14,7 @@ class Cosines:
     """
 
     def __call__(self, snapshot: Snapshot) -> Mapping[str, float]:
-        views = snapshot.views.get("view", [])[:2]
+        views = compared(snapshot.views)[:2]
         if len(views) < 2 or len(views[0].projection) < 2:
             return {}
         x, y = (unit(encoded.projection.float()) for encoded in views)

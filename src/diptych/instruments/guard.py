@@ -11,7 +11,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from diptych.core import Recipe, Snapshot
+from diptych.core import Recipe, Snapshot, compared
 from diptych.measure.geometry import alignment, mean_cosine
 from diptych.measure.rank import bound, effective_rank
 from diptych.measure.rows import unit
@@ -65,7 +65,7 @@ class Guard:
         self.calls += 1
         if self.calls % EACH != 1 and not self.seen:
             return {}
-        views = [encoded.projection.detach().float() for encoded in snapshot.views.get("view", [])[:2]]
+        views = [encoded.projection.detach().float() for encoded in compared(snapshot.views)[:2]]
         if len(views) == 2 and len(views[0]) > 2 and all(bool(x.isfinite().all()) for x in views):
             found = dict(self._troubles(unit(views[0]), unit(views[1])))
             for kind in self.seen.keys() - found.keys():

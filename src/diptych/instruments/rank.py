@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from diptych.core import Encoder, Recipe, Sample, Snapshot
+from diptych.core import Encoder, Recipe, Sample, Snapshot, compared
 from diptych.instruments.moments import Moments
 from diptych.instruments.still import still
 from diptych.measure.rank import bound, effective_of, effective_rank, energy_of, spectrum
@@ -41,7 +41,7 @@ class Rank:
 
     def __call__(self, snapshot: Snapshot) -> Mapping[str, float]:
         found = {}
-        views = snapshot.views.get("view", [])
+        views = compared(snapshot.views)
         if views and len(views[0].embedding) > 1 and bool(views[0].embedding.isfinite().all()):
             found["batch_rank"] = float(effective_rank(views[0].embedding[:ROWS].detach()))
         return found if snapshot.model.sharded else found | self._of_samples(snapshot.model.encoder)

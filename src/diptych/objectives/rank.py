@@ -6,7 +6,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from diptych.core import Objective, Terms, Views
+from diptych.core import Objective, Terms, Views, compared
 from diptych.measure.phase import TOLERANCE, Peak
 from diptych.measure.rank import effective_rank, entropy
 
@@ -67,7 +67,8 @@ class RankReduction(Objective):
         self.register_buffer("peak", torch.tensor([0.0, 0.0, 0.0], dtype=torch.float64))  # step, rank, looks below
 
     def forward(self, views: Views, teacher: Views) -> Terms:
-        x = torch.cat([getattr(encoded, self.matrix) for encoded in views["view"][: 1 if self.views == "first" else 2]])
+        seen = compared(views)[: 1 if self.views == "first" else 2]
+        x = torch.cat([getattr(encoded, self.matrix) for encoded in seen])
         name = f"rank_{self.definition}"
         if not bool(x.isfinite().all()):
             return {name: x.sum() * torch.nan}  # the loop says that the run has diverged

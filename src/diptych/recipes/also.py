@@ -104,12 +104,13 @@ def _reduced(recipe: "Recipe", given: Mapping[str, Any]) -> "Recipe":
     if not (weight := given.get(RANK)):
         _belong({name: x for name, x in given.items() if name != RANK}, RANK, RANK, "a weight of 0 does nothing")
         return recipe
+    from diptych.core import Twin
     from diptych.objectives.denoised import Denoised
     from diptych.objectives.headed import Headed
     from diptych.objectives.rank import RankReduction
     from diptych.objectives.sum import Sum
 
-    inside = any(isinstance(part, Denoised | Headed) for part in recipe.objective.modules())
+    inside = any(isinstance(part, Denoised | Headed | Twin) for part in recipe.objective.modules())
     if inside and given.get(f"{RANK}_matrix") == "projection":
         raise ValueError(
             "--rank-reduction-matrix projection: the head of this recipe is a part of its objective, so that there is "

@@ -49,7 +49,7 @@ def deep_augmentation(
     from diptych.objectives.infonce import InfoNCE
     from diptych.views.input.text.sentence import Sentence
 
-    given = options({k: x for k, x in settings.items() if k.startswith("perturb_")})  # type: ignore[arg-type]
+    given = options({k: x for k, x in settings.items() if k.startswith("perturb_")})
     others: Any = {k: x for k, x in settings.items() if not k.startswith("perturb_")}
 
     def views(encoder: "Static | Transformer") -> "list[View]":

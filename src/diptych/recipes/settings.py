@@ -133,11 +133,11 @@ KINDS = {
 }
 
 
-def options(settings: Settings) -> dict[str, Any]:
+def options(settings: Mapping[str, Any], known: Mapping[str, Any] = Settings.__annotations__) -> dict[str, Any]:
     """Those that were given. Raises ValueError for one that is not known."""
-    unknown = settings.keys() - Settings.__annotations__
+    unknown = settings.keys() - known
     if unknown:
-        raise ValueError(f"no option is called {min(unknown)!r}; there are {', '.join(Settings.__annotations__)}")
+        raise ValueError(f"no option is called {min(unknown)!r}; there are {', '.join(known)}")
     return {k: x for k, x in settings.items() if x is not None}
 
 

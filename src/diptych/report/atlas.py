@@ -40,19 +40,19 @@ class Atlas:
 
 def sample(evidence: Evidence, most: int = POINTS, seed: int = 0) -> Evidence:
     """At most `most` documents, in their order, those with embeddings that are numbers."""
+    return evidence.select(drawn(evidence, most, seed))
+
+
+def drawn(evidence: Evidence, most: int = POINTS, seed: int = 0) -> list[int]:
+    """The rows of such a sample."""
     finite = np.isfinite(evidence.after).all(1)
     if evidence.before is not None:
         finite &= np.isfinite(evidence.before).all(1)
     rows = np.flatnonzero(finite)
     if len(rows) > most:
         rows = np.sort(np.random.default_rng(seed).choice(rows, most, replace=False))
-    chosen = rows.tolist()
-    return Evidence(
-        [evidence.texts[i] for i in chosen],
-        np.asarray(evidence.after)[rows],
-        None if evidence.before is None else np.asarray(evidence.before)[rows],
-        None if evidence.labels is None else [evidence.labels[i] for i in chosen],
-    )
+    found: list[int] = rows.tolist()
+    return found
 
 
 def atlas(evidence: Evidence, seed: int = 0) -> Atlas | None:

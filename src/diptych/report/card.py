@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Float, UInt8
 
 Table = Mapping[str, Mapping[str, float | None] | None]  # [row][metric]; None where there is none
 
@@ -73,6 +73,40 @@ class Evidence:
             given = getattr(self, name)
             if given is not None and len(given) != len(self.texts):
                 raise ValueError(f"Evidence.{name} has {len(given)} rows for {len(self.texts)} texts")
+
+    def select(self, rows: Sequence[int]) -> "Evidence":
+        """These documents, in this order."""
+        return Evidence(
+            [self.texts[i] for i in rows],
+            np.asarray(self.after)[rows],
+            None if self.before is None else np.asarray(self.before)[rows],
+            None if self.labels is None else [self.labels[i] for i in rows],
+        )
+
+
+@dataclass(frozen=True)
+class Gallery:
+    """The same of pictures: squares of one size, and where they lie.
+
+    `views[name]` are views of a few pictures, row by row; names are in the order of columns, and views of one name are
+    of one size. Of a fourth channel 0 is hidden. `patches[name]` are the colours of their patches.
+    """
+
+    thumbnails: UInt8[np.ndarray, "n s s 3"]
+    places: Evidence
+    views: Mapping[str, UInt8[np.ndarray, "m h w c"]] = field(default_factory=dict)
+    patches: Mapping[str, UInt8[np.ndarray, "k h w c"]] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        if len(self.thumbnails) != len(self.places.texts):
+            raise ValueError(f"Gallery.places has {len(self.places.texts)} rows for {len(self.thumbnails)} thumbnails")
+        for name in ("views", "patches"):
+            if len({len(x) for x in getattr(self, name).values()}) > 1:
+                raise ValueError(f"Gallery.{name} are of the same pictures in every column")
+
+    def select(self, rows: Sequence[int]) -> "Gallery":
+        """These pictures, in this order; views and patches are what they are."""
+        return Gallery(self.thumbnails[rows], self.places.select(rows), self.views, self.patches)
 
 
 @dataclass(frozen=True)

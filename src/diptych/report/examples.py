@@ -62,18 +62,30 @@ def drawn(labels: Sequence[str | None], many: int, seed: int) -> list[int]:
 
 
 def _nearest(evidence: Evidence, x: Float[np.ndarray, "n d"], rows: list[int]) -> list[list[Neighbour]]:
+    near = nearest(x, rows, NEAREST)
+    return [
+        [_neighbour(evidence, row, i, cosine) for i, cosine in others] for row, others in zip(rows, near, strict=True)
+    ]
+
+
+def nearest(x: Float[np.ndarray, "n d"], rows: list[int], many: int) -> list[list[tuple[int, float]]]:
+    """For each of `rows` the `many` nearest others by cosine, with their cosines. There are more than `many` rows."""
     from diptych.measure.neighbours import neighbours
 
     x = np.asarray(x, np.float32)
-    index, distance = neighbours(x[rows], x, NEAREST + 1, cosine=True)
-    told = []
-    for row, near, far in zip(rows, index.tolist(), distance.tolist(), strict=True):
-        others = [(i, 1 - d * d / 2) for i, d in zip(near, far, strict=True) if i != row][:NEAREST]
-        told.append([_neighbour(evidence, row, i, cosine) for i, cosine in others])
-    return told
+    index, distance = neighbours(x[rows], x, many + 1, cosine=True)
+    return [
+        [(i, 1 - d * d / 2) for i, d in zip(near, far, strict=True) if i != row][:many]
+        for row, near, far in zip(rows, index.tolist(), distance.tolist(), strict=True)
+    ]
 
 
 def _neighbour(evidence: Evidence, row: int, i: int, cosine: float) -> Neighbour:
-    label, own = (evidence.labels[i], evidence.labels[row]) if evidence.labels else (None, None)
-    agrees = None if label is None or own is None else label == own
-    return Neighbour(snippet(evidence.texts[i]), label, cosine, agrees)
+    label = evidence.labels[i] if evidence.labels else None
+    return Neighbour(snippet(evidence.texts[i]), label, cosine, agrees(evidence.labels, row, i))
+
+
+def agrees(labels: Sequence[str | None] | None, row: int, i: int) -> bool | None:
+    """Whether two rows have the same label; None where one of them has none."""
+    own, other = (labels[row], labels[i]) if labels else (None, None)
+    return None if own is None or other is None else own == other

@@ -21,23 +21,38 @@ tags:
 """
 
 
+FRONT_OF_PICTURES = """---
+library_name: transformers
+pipeline_tag: image-feature-extraction
+tags:
+- image-feature-extraction
+- diptych
+---
+"""
+
+
 def model_card(card: Card) -> str:
     """What the model is, how to use it, how good it is and where it comes from, as Markdown."""
+    seen = _of_pictures(card)
     parts = [
-        FRONT,
+        FRONT_OF_PICTURES if seen else FRONT,
         f"# {escaped(card.name)}\n",
         f"{escaped(sentence(card))}\n",
-        f"Text in, embeddings out; trained {_taught(card)} by diptych.\n",
-        _usage(card),
+        f"{'Pictures' if seen else 'Text'} in, embeddings out; trained {_taught(card)} by diptych.\n",
+        _usage_of_pictures(card) if seen else _usage(card),
     ]
     if present([card.scores]):
         parts += ["## Scores\n", _scores(card), _notes(card)]
     return "\n".join([*parts, "## Provenance\n", _provenance(card)])
 
 
+def _of_pictures(card: Card) -> bool:
+    return any(view.get("column") == "image" for view in card.views)
+
+
 def _taught(card: Card) -> str:
-    """What training was told beside the texts."""
-    given = [view["column"] for view in card.views if view.get("column", "text") != "text"]
+    """What training was told beside the texts or pictures."""
+    given = [view["column"] for view in card.views if view.get("column", "text") not in ("text", "image")]
     return f"on rows of texts that belong together ({escaped(', '.join(given))})" if given else "without labels"
 
 
@@ -61,6 +76,35 @@ embeddings = model.encode(["a text", "another text"])
 
 ```sh
 diptych search {shlex.quote(model)} {shlex.quote(corpus)} "your question"
+```
+"""
+
+
+def _usage_of_pictures(card: Card) -> str:
+    corpus = " ".join(str(card.arguments.get("corpus") or "CORPUS").split())
+    model = " ".join(card.model.split())
+    plain = f"""
+With `transformers` alone:
+
+```python
+from PIL import Image
+from transformers import AutoImageProcessor, AutoModel
+
+processor, network = (kind.from_pretrained({json.dumps(model)}) for kind in (AutoImageProcessor, AutoModel))
+states = network(**processor(Image.open("picture.png"), return_tensors="pt")).last_hidden_state
+```
+"""
+    own = str(card.arguments.get("encoder") or "resnet18").startswith("resnet")
+    return f"""## Use
+
+```python
+import diptych
+
+embeddings = diptych.load({json.dumps(model)}).encode(["picture.png", "another.jpg"])
+```
+{"" if own else plain}
+```sh
+diptych search {shlex.quote(model)} {shlex.quote(corpus)} picture.png
 ```
 """
 

@@ -16,8 +16,9 @@ from typing import TYPE_CHECKING, Any
 from markupsafe import Markup, escape
 
 from diptych.report import board, digits
+from diptych.report import gallery as pictures
 from diptych.report.atlas import SIZE, Atlas, atlas, sample
-from diptych.report.card import Card, Cost, Evidence
+from diptych.report.card import Card, Cost, Evidence, Gallery
 from diptych.report.examples import examples
 from diptych.report.history import Entry
 from diptych.report.inside import inside
@@ -41,8 +42,8 @@ def write(path: Path, text: str) -> None:
         part.write_bytes(text.encode("utf-8", "replace"))
 
 
-def page(card: Card, evidence: Evidence | None = None, seed: int = 0) -> str:
-    """A run as an HTML page. What is not known is left out.
+def page(card: Card, evidence: Evidence | None = None, seed: int = 0, gallery: Gallery | None = None) -> str:
+    """A run as an HTML page, with evidence of documents, or a gallery of pictures. What is not known is left out.
 
     With evidence of 3,000 documents (more are sampled), the maps take some seconds each.
     """
@@ -50,13 +51,14 @@ def page(card: Card, evidence: Evidence | None = None, seed: int = 0) -> str:
     headline = headline_metric(card)
     shown = sample(evidence, seed=seed) if evidence else None
     found = atlas(shown, seed) if shown else None
+    things = "pictures" if gallery else "documents"
     return render(
         "run.html",
         title=card.name,
         kind=f"{card.method} run" if card.method else "run",
         card=card,
         sentence=sentence(card),
-        figures=_figures(card, headline),
+        figures=_figures(card, headline, things),
         metrics=names,
         headline=headline,
         verdicts=verdicts(card, headline) if headline else [],
@@ -68,10 +70,11 @@ def page(card: Card, evidence: Evidence | None = None, seed: int = 0) -> str:
         steps=max((line.get("step", 0) for line in card.history), default=0),
         examples=examples(shown, seed=seed) if shown else [],
         labelled=bool(shown and shown.labels),
-        costs=_costs(card),
-        judged=_judged(card),
+        costs=_costs(card, things),
+        judged=_judged(card, things),
         provenance=_provenance(card),
         atlas=found,
+        gallery=pictures.words(gallery, seed) if gallery else None,
         **(_drawn(found, shown) if found and shown else {}),
     )
 
@@ -94,7 +97,7 @@ def suites(entries: Sequence[Entry]) -> str:
 # ---------------------------------------------------------------- parts of a run's page
 
 
-def _figures(card: Card, headline: str | None) -> list[tuple[str, str, str]]:
+def _figures(card: Card, headline: str | None, things: str) -> list[tuple[str, str, str]]:
     """The key numbers: name, number, and what follows it in small."""
     cost, found = card.cost, []
     if headline:
@@ -102,7 +105,7 @@ def _figures(card: Card, headline: str | None) -> list[tuple[str, str, str]]:
         told = f"± {digits.score(error)}" if error is not None else ""
         found.append((metric(headline).name, digits.score(value(card.scores, "model", headline)), told))
     documents = cost.documents or card.judged.get("documents")
-    found += [("Documents", digits.count(documents), "")] if documents else []
+    found += [(things.capitalize(), digits.count(documents), "")] if documents else []
     found += [("Training", digits.duration(cost.seconds), "")] if digits.known(cost.seconds) else []
     found += (
         [("Parameters", digits.count(cost.parameters), digits.part(cost.trained, cost.parameters))]
@@ -126,7 +129,7 @@ def _plots(runs: Sequence[tuple[str, int, Card]]) -> list[Plot]:
     return [each for each in found if each]
 
 
-def _costs(card: Card) -> list[tuple[str, str]]:
+def _costs(card: Card, things: str) -> list[tuple[str, str]]:
     cost, last = card.cost, (card.history[-1] if card.history else {})
     if cost == Cost() and not last:
         return []
@@ -136,7 +139,7 @@ def _costs(card: Card) -> list[tuple[str, str]]:
     padding = last.get("padding")
     found = {
         "training": digits.duration(cost.seconds),
-        "documents": digits.count(cost.documents),
+        things: digits.count(cost.documents),
         "tokens seen": digits.count(cost.tokens),
         "tokens per second": digits.count(speed),
         "padding": f"{padding:.2f} tokens computed per real one" if digits.known(padding) else digits.NONE,
@@ -148,9 +151,9 @@ def _costs(card: Card) -> list[tuple[str, str]]:
     return [(name, told) for name, told in found.items() if told != digits.NONE]
 
 
-def _judged(card: Card) -> list[tuple[str, str]]:
+def _judged(card: Card, things: str) -> list[tuple[str, str]]:
     names = {
-        "documents": "documents",
+        "documents": things,
         "labelled": "with a label",
         "classes": "classes",
         "test": "held out for the test",

@@ -8,8 +8,10 @@ from typing import Any
 
 import numpy as np
 
-from diptych.report.card import Card, Cost, Evidence
+from diptych.report.card import Card, Cost, Evidence, Gallery
 from diptych.runs import Run
+
+PICTURES, ABOUT, COLUMNS = "pictures.npz", "pictures.json", ("views", "patches")  # of evidence of pictures
 
 
 def card(run: Run, name: str | None = None) -> Card:
@@ -63,7 +65,7 @@ def public(shown: Card) -> Card:
 
 def evidence(run: Run) -> Evidence | None:
     """The documents a run shows, with their embeddings; None if it keeps none."""
-    if not run.evidence.is_dir():
+    if not (run.evidence / "documents.jsonl").is_file():
         return None
     lines = [json.loads(line) for line in (run.evidence / "documents.jsonl").read_text().splitlines()]
     labels = [line["label"] for line in lines]
@@ -73,3 +75,21 @@ def evidence(run: Run) -> Evidence | None:
         np.load(run.evidence / "before.npy"),
         labels if any(label is not None for label in labels) else None,
     )
+
+
+def gallery(run: Run) -> Gallery | None:
+    """The pictures a run shows, with their embeddings; None if it keeps none."""
+    if not (run.evidence / PICTURES).is_file():
+        return None
+    about = json.loads((run.evidence / ABOUT).read_text())
+    before = run.evidence / "before.npy"
+    with np.load(run.evidence / PICTURES, allow_pickle=False) as there:
+        thumbnails = there["thumbnails"]
+        columns = {kind: {name: there[f"{kind}_{i}"] for i, name in enumerate(about[kind])} for kind in COLUMNS}
+    places = Evidence(
+        [""] * len(thumbnails),
+        np.load(run.evidence / "after.npy"),
+        np.load(before) if before.is_file() else None,
+        about["labels"],
+    )
+    return Gallery(thumbnails, places, **columns)

@@ -78,7 +78,7 @@ def work(recipe: Recipe, step: int, machine: Machine, world: World = ALONE) -> W
     """The micro-batches of a step: views that share a perturbation together, sorted by length."""
     everyone = samples(recipe, step)
     mine = world.part(len(everyone))
-    drawn = _Drawn.of(recipe, step, everyone[mine.start : mine.stop])
+    drawn = _Drawn.of(recipe, step, everyone, mine)
     by = [view.by for view in recipe.views]
     model, teacher = ([v for v, who in enumerate(by) if who in (which, "both")] for which in ("model", "teacher"))
     first = {v: v * len(everyone) + mine.start for v in range(len(by))}
@@ -105,12 +105,13 @@ class _Drawn:
     seen: dict[int, list[Sample]]
 
     @staticmethod
-    def of(recipe: Recipe, step: int, rows: Int[np.ndarray, " b"]) -> "_Drawn":
+    def of(recipe: Recipe, step: int, everyone: Int[np.ndarray, " n"], mine: range) -> "_Drawn":
+        rows = everyone[mine.start : mine.stop]
         records = [recipe.data[i] for i in rows.tolist()]
         seen = {
             v: [
-                view.transform(record[view.column], Draw(recipe.seed, step, sample, v))
-                for record, sample in zip(records, rows.tolist(), strict=True)
+                view.transform(record[view.column], Draw(recipe.seed, step, sample, v, place, len(everyone)))
+                for record, sample, place in zip(records, rows.tolist(), mine, strict=True)
             ]
             for v, view in enumerate(recipe.views)
             if view.by != "data"
@@ -142,14 +143,14 @@ def _micros(drawn: _Drawn, views: list[int], machine: Machine, first: dict[int, 
 def _cut(
     drawn: _Drawn, perturb: Perturb | None, views: list[int], machine: Machine, first: dict[int, int]
 ) -> list[Micro]:
-    """Micro-batches of views; one, for a noise that looks at the whole batch."""
+    """Micro-batches of views; one (of each size that cannot be padded) where noise or network look at all of it."""
     encoder = drawn.recipe.model.encoder
     places = [(v, i) for v in views for i in range(len(drawn.rows))]
     sizes = [encoder.size(drawn.seen[v][i]) for v, i in places]
     key = {v: drawn.key(v) for v in views}
     unit = {v: drawn.unit(perturb, v) for v in views} if perturb else {}
     micros = []
-    for rows in _parts(sizes, perturb, machine.tokens or encoder.micro, encoder.padded):
+    for rows in _parts(sizes, perturb, machine.tokens or encoder.micro, encoder):
         part = [places[r] for r in rows]
         batch = encoder.collate([drawn.seen[v][i] for v, i in part])
         batch["key"] = torch.tensor([key[v][i] for v, i in part])
@@ -162,10 +163,11 @@ def _cut(
     return micros
 
 
-def _parts(sizes: list[int], perturb: Perturb | None, budget: int, padded: bool) -> list[Int[np.ndarray, " m"]]:
-    if perturb and isinstance(perturb.noise, Fitted):
+def _parts(sizes: list[int], perturb: Perturb | None, budget: int, encoder: Encoder) -> list[Int[np.ndarray, " m"]]:
+    whole = encoder.together or (perturb is not None and isinstance(perturb.noise, Fitted))
+    if whole and encoder.waste:
         return [np.argsort(-np.array(sizes), kind="stable")]
-    return cuts(sizes, budget, padded)
+    return cuts(sizes, max(budget, sum(sizes)) if whole else budget, encoder.padded, encoder.waste)
 
 
 def ahead(recipe: Recipe, machine: Machine, start: int, world: World = ALONE) -> Iterator[Work]:

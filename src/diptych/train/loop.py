@@ -17,7 +17,7 @@ import torch
 from torch import nn
 
 from diptych import allocator
-from diptych.core import Instrument, Machine, Model, Objective, Recipe, Snapshot, Teacher, Terms, Views
+from diptych.core import Instrument, Machine, Model, Objective, Recipe, Snapshot, Teacher, Terms, Views, compared
 from diptych.train import optim, precision, processes, state
 from diptych.train.batches import Work, ahead, epoch_steps, suited
 from diptych.train.processes import World
@@ -155,33 +155,38 @@ class _Learner:
 
     def step(self, work: Work, step: int, logged: bool) -> tuple[Terms, Views, dict[str, Any]]:
         """Takes step number `step`; returns its terms, what the objective saw, and rate and gradient if `logged`."""
-        settings = self.recipe.optimiser
-        rate = optim.schedule(settings, step, self.recipe.steps, epoch_steps(self.recipe))
-        for group in self.optimiser.param_groups:
-            group["lr"] = group["peak"] * rate
+        settings, steps, helper = self.recipe.optimiser, self.recipe.steps, self.recipe.teacher
+        rate = optim.arrange(settings, self.optimiser, step, steps, epoch_steps(self.recipe))
         self.optimiser.zero_grad()
         terms, views = backward(
             self.model, self.objective, self.recipe.views, work, self.teacher,
-            keep=self.recipe.teacher.layer if self.recipe.teacher else None,
+            keep=helper.layer if helper else None,
             graph=self.graph, cast=self.cast, world=self.world,
         )  # fmt: skip
         norm = self._norm() if logged or settings.clip else 0.0
         self.optimiser.step()
-        if self.teacher and self.recipe.teacher:
-            follow(self.teacher, self.model, self.recipe.teacher.momentum)
+        if self.teacher and helper:
+            pairs = [(self.teacher, self.model), *((twin.teacher, twin.model) for twin in self.objective.twins)]
+            for one, other in pairs:
+                follow(one, other, helper.at(step, steps))
         if logged:
             terms["loss"] = torch.stack(list(terms.values())).sum()
         return terms, views, {"rate": rate, "gradient_norm": norm}
 
     def _norm(self) -> torch.Tensor:
-        """The norm of the whole gradient, which is cut to `clip` if there is one."""
+        """The norm of the whole gradient, which is cut to `clip` if there is one; or each part of it is."""
+        settings = self.recipe.optimiser
         learned = [p for group in self.optimiser.param_groups for p in group["params"] if p.grad is not None]
         for p in learned:
             p.grad = distinct(p.grad) if p.grad.is_sparse else p.grad
-        gradients = [p.grad._values() if p.grad.is_sparse else p.grad for p in learned]
-        norm = torch.nn.utils.get_total_norm(gradients)
-        if clip := self.recipe.optimiser.clip:
-            torch._foreach_mul_(gradients, (clip / (norm + 1e-6)).clamp(max=1.0))
+        gradients = {id(p): p.grad._values() if p.grad.is_sparse else p.grad for p in learned}
+        norm = torch.nn.utils.get_total_norm(gradients.values())
+        if settings.clip and settings.clipped == "parts":
+            for part in optim.parts(self.model, self.objective):
+                if found := [gradients[id(p)] for p in part if id(p) in gradients]:
+                    optim.cut(found, torch.nn.utils.get_total_norm(found), settings.clip)
+        elif settings.clip:
+            optim.cut([*gradients.values()], norm, settings.clip)
         return gathered(norm)
 
     def close(self) -> None:
@@ -246,9 +251,16 @@ def _nearest(x: torch.Tensor, y: torch.Tensor) -> float:
 
 
 def _told_apart(views: Views) -> None:
-    """Raises ValueError if the first two views of every sample are the same up to rounding: nothing can be learned."""
-    seen = [encoded.projection for encoded in views.get("view", [])][:2]
-    if len(seen) == 2 and _nearest(*seen) > 1 - SAME:
+    """Raises ValueError if the first two views of every sample are the same up to rounding: nothing can be learned.
+
+    A deep network whose blocks begin as almost nothing has one embedding for all that it sees, to rounding: there
+    views are the same only if they are so to the bit.
+    """
+    seen = [encoded.projection for encoded in compared(views)][:2]
+    if len(seen) < 2 or _nearest(*seen) <= 1 - SAME:
+        return
+    one, other = seen
+    if torch.equal(one, other) or len(one) == 1 or _nearest(one, other.roll(1, 0)) <= 1 - SAME:
         raise ValueError(
             "the two views of every sample are identical: their rows change nothing, and the encoder has no dropout; "
             "crop the text (`diptych train crop`), or perturb a layer"

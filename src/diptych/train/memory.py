@@ -102,6 +102,7 @@ def _kept(recipe: Recipe, machine: Machine, where: torch.device, world: World) -
     device = next(model.parameters()).device
     cast = precision.cast(precision.resolve(machine.precision, where), device)
     training, recompute = model.training, model.encoder.recompute
+    means = [(mean, mean.clone()) for mean in model.buffers()]  # of batch normalisation
     model.train()
     model.encoder.recompute = False
     try:
@@ -113,6 +114,8 @@ def _kept(recipe: Recipe, machine: Machine, where: torch.device, world: World) -
     finally:
         model.train(training)
         model.encoder.recompute = recompute
+        for mean, before in means:
+            mean.copy_(before)
     (a, x), (b, y) = few
     if b < 1.5 * a:  # texts so long that each is a micro-batch
         return 0, y / max(1, b)

@@ -3,9 +3,10 @@
   if (!map) return;
   const told = JSON.parse(document.getElementById("documents").textContent);
   const tip = map.querySelector(".tip");
-  const panels = [...map.querySelectorAll("svg")].map((svg) => {
+  const panels = [...map.querySelectorAll("figure > svg")].map((svg) => {
     const dots = [...svg.querySelectorAll("circle:not(.ring)")];
-    return { svg, dots, ring: svg.querySelector(".ring"), at: dots.map((d) => [+d.getAttribute("cx"), +d.getAttribute("cy")]) };
+    const shots = [...svg.querySelectorAll(".shot")];
+    return { svg, dots, shots, ring: svg.querySelector(".ring"), at: dots.map((d) => [+d.getAttribute("cx"), +d.getAttribute("cy")]) };
   });
 
   function nearest({ svg, at }, event) {
@@ -19,6 +20,15 @@
     return best;
   }
 
+  function picture([left, top], side) {
+    const make = (name) => document.createElementNS(panels[0].svg.namespaceURI, name);
+    const svg = make("svg"), use = make("use");
+    svg.setAttribute("viewBox", [left, top, side, side].join(" "));
+    use.setAttribute("href", "#sheet");
+    svg.append(use);
+    return svg;
+  }
+
   function show(i, event) {
     for (const { ring, at } of panels) {
       ring.style.visibility = i < 0 ? "hidden" : "visible";
@@ -27,6 +37,7 @@
     tip.style.visibility = i < 0 ? "hidden" : "visible";
     if (i < 0) return;
     tip.textContent = told.texts[i];
+    if (told.places && told.places[i]) tip.prepend(picture(told.places[i], told.pixels));
     if (told.labels[i]) {
       const label = document.createElement("b");
       label.textContent = told.labels[i];
@@ -49,7 +60,7 @@
       const on = button.getAttribute("aria-pressed") !== "true";
       for (const other of map.querySelectorAll(".legend button")) other.setAttribute("aria-pressed", other === button && on);
       map.classList.toggle("focused", on);
-      for (const { dots } of panels)
-        for (const dot of dots) dot.classList.toggle("lit", on && dot.classList.contains(button.value));
+      for (const { dots, shots } of panels)
+        for (const dot of [...dots, ...shots]) dot.classList.toggle("lit", on && dot.classList.contains(button.value));
     });
 })();

@@ -1,6 +1,7 @@
 """One transform after another."""
 
 from dataclasses import dataclass, replace
+from functools import reduce
 
 from diptych.core import Draw, Sample, Transform
 
@@ -20,3 +21,8 @@ class Then:
 
     def __call__(self, sample: Sample, draw: Draw) -> Sample:
         return self.second(self.first(sample, draw), replace(draw, view=draw.view + APART))
+
+
+def chain(*transforms: Transform) -> Transform:
+    """One after the other, each with `own` numbers of its own."""
+    return reduce(lambda later, earlier: Then(earlier, later), reversed(transforms))

@@ -1,0 +1,1 @@
+"""Tasks of encoders of pictures, on frozen features: classes, segmentation, depth, invariance."""

@@ -1,0 +1,293 @@
+"""What the recipes for pictures share: a corpus, an encoder, an augmentation, and the settings that go with them."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal, TypedDict
+
+from diptych.recipes.settings import Defaults, batch_of, check_name, optimiser_of, options, steps_of
+
+if TYPE_CHECKING:
+    from diptych.core import Model, Objective, Recipe, Teacher, View
+    from diptych.data.images.store import Pictures
+    from diptych.encoders.image.vision import Vision
+    from diptych.views.input.image.strategy import Augmentation
+
+
+class Settings(TypedDict, total=False):
+    """Options of every recipe for pictures. What is left out gets the recipe's default, or that of the encoder."""
+
+    encoder: str
+    """What to train: resnet18, resnet34, resnet50, vit-tiny, -small, -base, -large, dinov2-tiny, ... from scratch; a
+    folder, or a hub id."""
+    init: str | None
+    """Start from the weights of this model, in place of --encoder."""
+    size: int | None
+    """Side of the pictures that the network sees, in pixels (that of the corpus, up to 224)."""
+    patch: int | None
+    """Side of a patch (the largest of 16, 14, 8, 4, 2 of which eight or more fill the side)."""
+    width: int | None
+    """Width of a network from scratch: of a transformer's tokens, or of a ResNet's first stage (64)."""
+    depth: int | None
+    """Blocks of a transformer from scratch."""
+    stem: Literal["cifar", "imagenet"] | None
+    """First layers of a ResNet: one convolution of 3 x 3 (for sides up to 64), or 7 x 7 and pooling."""
+    registers: int | None
+    """Further tokens of a dinov2 network that stand for no patch (0)."""
+    layer_scale: float | None
+    """What a dinov2 network's branches are multiplied by at the start (1e-5)."""
+    drop_path: float | None
+    """Rate of stochastic depth of a dinov2 network, the same in all blocks."""
+    pooling: Literal["cls", "mean"] | None
+    """How the states of tokens become one (cls, where there is such a token)."""
+    augmentation: Literal["original", "shared", "crop-resize", "crop"]
+    """original: crops, flips and colours, each view for itself; shared: one draw of colours and flip for all views of a
+    picture; crop-resize: crops of random size and aspect alone; crop: crops of a fixed size alone."""
+    pre_resize: int | None
+    """Short side of a picture before crops of a fixed size (8/7 of the side: 256 for 224)."""
+    scale: tuple[float, float] | None
+    """Part of a picture's area that a crop of random size takes, from and to."""
+    aspect: tuple[float, float] | None
+    """Its width over its height, from and to (0.75 1.333)."""
+    flip: float | None
+    """Probability of a mirror image (0.5)."""
+    share_flip: bool
+    """Whether the flip is shared too by all views, with --augmentation shared (yes)."""
+    brightness: float | None
+    """Colour jitter: factors from 1 - x to 1 + x."""
+    contrast: float | None
+    """The same of contrast."""
+    saturation: float | None
+    """The same of saturation."""
+    hue: float | None
+    """Colour jitter: hues are turned by up to so much of the circle."""
+    jitter_p: float | None
+    """Probability of colour jitter."""
+    gray_p: float | None
+    """Probability of a picture without colours."""
+    blur_p: float | None
+    """Probability of a blur."""
+    sigma: tuple[float, float] | None
+    """Standard deviation of the blur in pixels, from and to (0.1 2.0)."""
+    blur_radius: int | None
+    """Pixels to each side that the blur reaches (4: a kernel of 9)."""
+    solarize_p: float | None
+    """Probability of solarization: bright values are inverted."""
+    threshold: float | None
+    """Value from which on they are, of 0 to 256 (128)."""
+    stored: int | None
+    """Short side at which larger pictures are kept in the cache (twice that of what the network sees, up to 256)."""
+    batch: int | None
+    """Pictures per step."""
+    epochs: float | None
+    """Passes over the corpus."""
+    steps: int | None
+    """Steps, in place of --epochs."""
+    lr: float | None
+    """Peak learning rate."""
+    warmup: float
+    """Part of the first epoch in which the learning rate rises."""
+    warmup_steps: int | None
+    """Steps in which the learning rate rises, in place of --warmup."""
+    schedule: Literal["linear", "cosine"] | None
+    """How the learning rate falls after that."""
+    weight_decay: float | None
+    """Decay of the weights, as of AdamW."""
+    clip: float | None
+    """Longest gradient; longer ones are shortened."""
+    train_last: int | None
+    """Train only the last K blocks, or stages."""
+    image_column: str | None
+    """Column of a table that holds the pictures (found, if not given)."""
+    label_column: str | None
+    """Column that holds a label, for evaluation only (found, if not given)."""
+    train_only: bool
+    """Learn nothing from the tenth that is asked, where the corpus has no parts of its own; of one that has, only the
+    training part is learned from anyway."""
+    perturb_layer: int | None
+    """Perturb the output of this layer (0 the input embedding or stem, 1... after a block or stage), as Deep
+    Augmentation does."""
+    perturb_noise: Literal["dropout", "pca"]
+    """How: dropout of single numbers, or removal of a principal direction of the batch."""
+    perturb_rate: float
+    """Rate of that dropout (0.5)."""
+    perturb_component: int
+    """Principal directions to remove: the first 1, 2, ..., or with -1 the last of six, as the authors do (1)."""
+    perturb_gradient: Literal["stop", "pass", "reverse"]
+    """What layers at and below learn from what was perturbed: nothing (stop), as always, or the opposite."""
+    perturb_fraction: float
+    """Part of the rows that is perturbed (0.5)."""
+    perturb_unit: Literal["row", "pair", "batch"]
+    """What is perturbed or not as one: a view of a picture, all views of it, a whole batch."""
+    perturb_views: Literal["all", "first"]
+    """Whether every view is perturbed, or the first alone."""
+    rank_reduction: float | None
+    """Add the entropy of the batch's spectrum, times this, to the loss (above 0 lowers the rank, below raises it;
+    0.001 is usual)."""
+    rank_reduction_phase: Literal["all", "1", "2"]
+    """Do so while the rank rises (1), after its peak (2), or always (all)."""
+    rank_reduction_matrix: Literal["embedding", "projection"]
+    """What the rank is of: what ships, or what the objective compares (embedding)."""
+    seed: int
+    """Decides the initial weights, the order and the views."""
+
+
+SIDES = (32, 48, 64, 96, 128, 160, 192, 224)  # of what a network sees, unless it is given
+STORED = 256  # short side of larger pictures in the cache, at most, unless it is given
+OF_NETWORK = ("patch", "width", "depth", "stem", "registers", "layer_scale", "drop_path")
+OF_COLOUR = ("brightness", "contrast", "saturation", "hue", "jitter_p", "gray_p", "blur_p", "sigma", "solarize_p",
+             "threshold")  # fmt: skip
+
+
+TOGETHER = (
+    "batch normalisation reads all views of one size that a process has of a step, in one pass: what is learned "
+    "depends on the number of processes"
+)
+
+
+@dataclass(frozen=True)
+class Method:
+    """What a recipe makes of an encoder and an augmentation: its views, heads, and what they are trained for.
+
+    `kinds` are defaults of "resnet", "vit" and "pretrained" encoders; `encoder` is the one from scratch unless another
+    is asked for, `usual` how this method augments unless other numbers are.
+    """
+
+    encoder: str
+    kinds: Mapping[str, Defaults]
+    usual: "Augmentation"
+    views: "Callable[[Vision, Augmentation], Sequence[View]]"
+    objective: "Callable[[Vision], Objective]"
+    model: "Callable[[Vision], Model]"
+    teacher: "Teacher | None" = None
+
+
+def build(corpus: "str | Pictures", method: Method, settings: Mapping[str, Any]) -> "Recipe":
+    """A recipe for pictures of a corpus.
+
+    Where the corpus has parts, it learns from the training part. Raises ValueError where settings contradict one
+    another, and for a corpus of fewer than two pictures.
+    """
+    from diptych.core import Recipe
+    from diptych.recipes.also import also
+
+    given = options(settings, Settings.__annotations__)
+    pictures = read(corpus, given)
+    seen, notes = _learned(pictures, given)
+    kind, encoder = encoder_of(seen, given, method)
+    augmentation = augmentation_of(given, method.usual, encoder.side)
+    batch = batch_of(given, kind, len(seen), "pictures", notes)
+    notes += [TOGETHER] if encoder.together else []
+    steps = steps_of(given, kind, len(seen), batch)
+    made = Recipe(
+        model=method.model(encoder),
+        views=method.views(encoder, augmentation),
+        objective=method.objective(encoder),
+        data=seen,
+        optimiser=optimiser_of(given, kind, steps),
+        batch=batch,
+        steps=steps,
+        seed=given.get("seed", 0),
+        teacher=method.teacher,
+        documents=pictures,
+        notes=[*pictures.notes, *notes],
+    )
+    return also(made, given)
+
+
+def read(corpus: "str | Pictures", given: Mapping[str, Any]) -> "Pictures":
+    """The corpus, from the cache if it was read before at that size."""
+    from diptych.data.images import corpus as of_pictures
+    from diptych.data.images.store import Pictures
+
+    if isinstance(corpus, Pictures):
+        return corpus
+    check_name(Path(str(corpus)))
+    size = given.get("size")
+    stored = given.get("stored", max(given.get("pre_resize", 0), min(STORED, 2 * size)) if size else STORED)
+    if stored < 1:
+        raise ValueError(f"pictures are kept 1 pixel wide or more; got stored={stored}")
+    return of_pictures.pictures(corpus, stored, given.get("image_column"), given.get("label_column"))
+
+
+def _learned(pictures: "Pictures", given: Mapping[str, Any]) -> "tuple[Pictures, list[str]]":
+    """The pictures to learn from, and what to say of that."""
+    from diptych.data.tally import counted
+    from diptych.evaluate.split import train_only
+
+    train = pictures.part("train")
+    if len(train) and len(train) < len(pictures):
+        others = counted(len(pictures) - len(train), "picture")
+        return pictures.select(train), [f"learned from the {len(train):,} of the training part; {others} are not seen"]
+    if given.get("train_only"):
+        return pictures.select(train_only(len(pictures), pictures.labels)), []
+    return pictures, []
+
+
+def encoder_of(pictures: "Pictures", given: Mapping[str, Any], method: Method) -> "tuple[Defaults, Vision]":
+    """The encoder that is asked for, before training, and what suits its kind. Raises ValueError for contradictions."""
+    from diptych import encoders
+    from diptych.encoders.image import scratch
+    from diptych.encoders.image.vision import Vision
+
+    name = given.get("encoder", method.encoder)
+    if "init" in given and "encoder" in given:
+        raise ValueError(f"--init {given['init']} brings its own encoder; leave --encoder {name} out")
+    made = {k: given[k] for k in OF_NETWORK if k in given}
+    if "init" not in given and name in scratch.NAMES:
+        side = given.get("size") or usual_side(pictures)
+        encoder = scratch.fresh(name, side, given.get("seed", 0), **made)
+        encoder.pooling = given.get("pooling", encoder.pooling)
+        kind = "resnet" if name in scratch.RESNET else "vit"
+    else:
+        if made:
+            belongs = f"--{min(made).replace('_', '-')} belongs to an encoder from scratch"
+            raise ValueError(f"{belongs} ({', '.join(scratch.NAMES)}), and {given.get('init', name)} is none")
+        loaded = encoders.load(given.get("init", name), given.get("pooling"))
+        if not isinstance(loaded, Vision):
+            raise ValueError(
+                f"{given.get('init', name)} is no encoder of pictures; those are {', '.join(scratch.NAMES)}"
+            )
+        encoder, kind = loaded, "pretrained"
+        if "size" in given:
+            encoder.filled(given["size"])
+            encoder.side = given["size"]
+    encoder.freeze(given.get("train_last"))
+    return method.kinds[kind], encoder
+
+
+def usual_side(pictures: "Pictures") -> int:
+    """The largest of SIDES that half of the pictures have."""
+    import numpy as np
+
+    rows = slice(None) if pictures.rows is None else pictures.rows
+    short = float(np.median(pictures.index.extent[rows].min(1)))
+    return max((side for side in SIDES if side <= short), default=SIDES[0])
+
+
+def augmentation_of(given: Mapping[str, Any], usual: "Augmentation", side: int) -> "Augmentation":
+    """The augmentation of a method with what is asked for. Raises ValueError for what the strategy does not do."""
+    colours: dict[str, Any] = {k: given[k] for k in OF_COLOUR if k in given}
+    if "blur_radius" in given:
+        colours["radius"] = given["blur_radius"]
+    if "sigma" in colours:
+        colours["sigma"] = _pair(colours["sigma"], "sigma")
+    other: dict[str, Any] = {k: _pair(given[k], k) for k in ("scale", "aspect") if k in given}
+    other |= {k: given[k] for k in ("flip", "share_flip") if k in given}
+    strategy = given.get("augmentation", usual.strategy)
+    unused = [*colours, *[k for k in ("flip", "share_flip") if k in other]] if strategy.startswith("crop") else []
+    unused += [k for k in ("scale", "aspect") if k in other] if strategy == "crop" else []
+    unused += ["share_flip"] if strategy == "original" and "share_flip" in other else []
+    if unused:
+        name = "blur_radius" if unused[0] == "radius" else unused[0]
+        raise ValueError(f"--{name.replace('_', '-')} changes nothing with --augmentation {strategy}; leave it out")
+    if "pre_resize" in given and strategy != "crop":
+        raise ValueError(f"--pre-resize is for --augmentation crop; with {strategy} crops are resized each for itself")
+    colour = replace(usual.colour, **colours)
+    return replace(usual, strategy=strategy, size=side, resize=given.get("pre_resize"), colour=colour, **other)
+
+
+def _pair(x: Any, name: str) -> tuple[float, float]:
+    if len(x) != 2:
+        raise ValueError(f"--{name} is two numbers, from and to; got {x}")
+    return float(x[0]), float(x[1])

@@ -1,0 +1,78 @@
+import json
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from diptych.cli import run
+from diptych.data.images.corpus import pictures
+
+WORLD = "world:n=40:size=16"
+
+
+@pytest.fixture
+def trained(tmp_path, capsys):
+    out = str(tmp_path / "run")
+    call = ["train", "simclr", "--corpus", WORLD, "--width", "4", "--batch", "8", "--steps", "2", "--out", out]
+    assert run([*call, "--scale", "0.3", "1", "--json"]) == 0
+    told = json.loads(capsys.readouterr().out)
+    assert "world_weighted_knn" in told["scores"]["model"]
+    return out
+
+
+def test_a_run_can_be_repeated_from_its_call_and_used_to_embed_search_and_judge(trained, tmp_path, capsys):
+    assert run(["train", f"{trained}/run.toml", "--out", str(tmp_path / "again"), "--json"]) == 0
+    weights = [(tmp_path / name / "model" / "model.safetensors").read_bytes() for name in ("run", "again")]
+    assert weights[0] == weights[1]
+
+    assert run(["embed", trained, WORLD, "--out", str(tmp_path / "x.npy"), "--json"]) == 0
+    assert np.load(tmp_path / "x.npy").shape == (40, 32)
+
+    Image.fromarray(pictures(WORLD).picture(7).pixels).save(tmp_path / "seven.png")
+    capsys.readouterr()
+    assert run(["search", trained, WORLD, str(tmp_path / "seven.png"), "--k", "3", "--json"]) == 0
+    (answer,) = json.loads(capsys.readouterr().out)["answers"]
+    assert (answer["documents"][0]["document"], answer["documents"][0]["picture"]) == (7, "world 7")
+    assert run(["search", trained, WORLD, str(tmp_path / "seven.png")]) == 0
+    assert "world 7" in capsys.readouterr().out
+
+    assert run(["evaluate", trained, WORLD, "--json"]) == 0
+    told = json.loads(capsys.readouterr().out)["scores"]
+    assert {*told} == {"model", "untrained", "pixels"}
+
+
+@pytest.mark.parametrize(
+    ("call", "said"),
+    [
+        (["search", "RUN", WORLD, "none.png"], "none.png cannot be read as a picture: no such file"),
+        (["embed", "RUN", WORLD, "--out", "x.jsonl", "--text"], "this corpus holds pictures"),
+        (["evaluate", "RUN", WORLD, "--only", "knn"], "--only knn is a metric of documents"),
+        (["embed", "RUN", "world:n=0", "--out", "x.npy"], "n of a world is from 2"),
+    ],
+)
+def test_what_cannot_be_asked_of_pictures_is_told(call, said, trained, tmp_path, capsys, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert run([trained if word == "RUN" else word for word in call]) != 0
+    assert said in capsys.readouterr().err
+
+
+def test_the_doctor_looks_at_pictures(capsys):
+    assert run(["doctor", "simclr", "--corpus", WORLD, "--width", "4", "--batch", "8", "--json"]) == 0
+    assert {each["check"] for each in json.loads(capsys.readouterr().out)["findings"]} >= {"views", "memory"}
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        (["--augmentation", "none"], "augmentation"),
+        (["--encoder", "vit-tiny", "--patch", "5"], "patches of 5 pixels"),
+        (["--encoder", "vit-giant"], "vit-giant"),
+        (["--batch", "1"], "at least two pictures"),
+        (["--augmentation", "crop", "--blur-p", "1"], "--blur-p changes nothing with --augmentation crop"),
+    ],
+)
+def test_bad_options_are_told_before_anything_is_trained(options, said, tmp_path, capsys):
+    call = ["train", "simclr", "--corpus", WORLD, "--out", str(tmp_path / "run"), "--width", "16"]
+    assert run([*call, *options]) == 2
+    assert said in capsys.readouterr().err
+    assert not (tmp_path / "run").exists()
