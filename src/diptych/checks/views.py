@@ -47,7 +47,7 @@ def views(subject: Subject) -> Finding:
         "cosine_of_others": others,
         "found_untrained": float(found_at_once(a, b).mean()),
     }
-    told = f"cosine {own:.2f} untrained (other texts {others:.2f})"
+    told = f"cosine {own:z.2f} untrained (other texts {others:z.2f})"
     if pairs.tokens:
         first, second = pairs.tokens
         shared, by_chance = _jaccard(first, second), _jaccard(first, [*second[1:], second[0]])

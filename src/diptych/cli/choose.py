@@ -13,7 +13,7 @@ from diptych.choosing import HIGHER, JUDGED, LABELS, Checkpoint, Correlation
 from diptych.cli.progress import note
 from diptych.data.docstrings import corpus_of
 from diptych.evaluate import asked, suites
-from diptych.report.digits import score
+from diptych.report.digits import fixed, score
 from diptych.report.snippet import legible
 from diptych.runs import Run
 
@@ -158,7 +158,7 @@ def _ranking(found: Sequence[Checkpoint], labels: Sequence[str]) -> str:
 
 def _digits(name: str, each: Checkpoint) -> str:
     value = each.scores.get(name)
-    return f"{value:.1f}" if name in ("effective_rank", "sts") and value is not None else score(value)
+    return fixed(value, 1) if name in ("effective_rank", "sts") and value is not None else score(value)
 
 
 def _suggested(found: Sequence[Checkpoint], labels: Sequence[str]) -> str:
@@ -189,7 +189,7 @@ def _overall(rho: Correlation) -> str:
 
 
 def _signed(x: float) -> str:
-    return f"{x:+.2f}".replace("-", "−")
+    return fixed(x, 2, signed=True)
 
 
 def _known(found: Sequence[Checkpoint], labels: Sequence[str]) -> str:

@@ -109,7 +109,7 @@ def _two(x: float | None) -> str:
 
 
 def _tenth(x: float | None) -> str:
-    return f"{x:,.1f}" if digits.known(x) else digits.NONE
+    return digits.fixed(x, 1) if digits.known(x) else digits.NONE
 
 
 # ---------------------------------------------------------------- parts of the page
@@ -150,7 +150,7 @@ def _spectra(models: Sequence[tuple[int, Anatomy]]) -> list[Plot]:
         plot(
             title,
             [(each.name, colour, points(each.spectra[kind])) for colour, each in models],
-            told=(lambda y: f"{10**y:.2g}") if points is logs else None,
+            logs=points is logs,
         )
         for title, kind, points in (
             ("Singular values", "plain", logs),

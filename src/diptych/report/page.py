@@ -232,7 +232,7 @@ def _environment() -> "jinja2.Environment":
         "score": digits.score,
         "signed": functools.partial(digits.score, signed=True),
         "p_value": digits.p_value,
-        "short": lambda x: f"{x:.2f}".replace("-", "−"),
+        "fixed": digits.fixed,
         "count": digits.count,
         "row": row_name,
         "metric": lambda name: metric(name).name,
