@@ -30,6 +30,7 @@ from diptych.instruments.guard import Guard, Watchfulness
 from diptych.instruments.rank import Rank, bounded
 from diptych.instruments.saving import Saving
 from diptych.instruments.weights import Weights
+from diptych.plural import counted
 from diptych.report import page
 from diptych.report.markdown import model_card
 from diptych.report.written import card, evidence, public
@@ -118,7 +119,7 @@ def _facts(recipe: Recipe, machine: Machine) -> dict[str, Any]:
         "documents": len(recipe.data),
         "parameters": sum(p.numel() for p in recipe.model.encoder.parameters()),
         "trained": sum(p.numel() for p in recipe.model.encoder.parameters() if p.requires_grad),
-        "ran_on": f"{os.cpu_count()} cores, {where.type}, {numbers}",
+        "ran_on": f"{counted(os.cpu_count() or 1, 'core')}, {where.type}, {numbers}",
         "notes": list(recipe.notes),
         "views": [_told(view) for view in recipe.views],
         "papers": [vars(use) for use in citations.of_recipe(recipe)],
@@ -346,7 +347,7 @@ def examine(
     note = []
     if len(documents) > MOST:
         first = ", labelled ones first" if documents.labels else ""
-        note = [f"Judged on {MOST:,} of {len(documents):,} documents, drawn at random{first}."]
+        note = [f"Judged on {MOST:,} of {counted(len(documents), 'document')}, drawn at random{first}."]
         documents = documents.select(thinned(len(documents), documents.labels, MOST, seed))
     rows, pairs = _rows(encoder, start, beside or {}), crop_pairs(documents.texts, seed=seed)
     judgement = judge(rows, documents, pairs, only, seed)
