@@ -313,6 +313,13 @@ class Language(Protocol):
     def __call__(self, hidden: Float[Tensor, "m d"], labels: Int[Tensor, " m"], /) -> Float[Tensor, " m"]: ...
 
 
+@runtime_checkable
+class Kept(Protocol):
+    """A head that is of use after training: it can be saved into the folder of its encoder."""
+
+    def save(self, folder: Path, /) -> None: ...
+
+
 class Model(nn.Module):
     """What trains: an encoder, which ships, and heads, which are thrown away."""
 
@@ -346,6 +353,12 @@ class Model(nn.Module):
         if keep is not None:
             return replace(encoded, tokens=apart(seen[0], batch), labels=apart(_labels(batch), batch, -100))
         return replace(encoded, guessed=_guessed(self.language, seen[0], batch)) if self.language else encoded
+
+    def save(self, folder: Path) -> None:
+        """Writes the encoder's folder, with the head for language in it; the other head is thrown away."""
+        self.encoder.save(folder)
+        if isinstance(self.language, Kept):
+            self.language.save(folder)
 
     def _stoppable(self, perturb: Perturb | None) -> None:
         """Raises ValueError where gradients would go round a stop."""

@@ -18,7 +18,6 @@ from diptych.data.documents import Documents
 from diptych.data.pairs import crop_pairs
 from diptych.embedding import fingerprint, write_npy
 from diptych.encoders.folder import locate
-from diptych.encoders.language import LanguageHead
 from diptych.evaluate import along
 from diptych.evaluate.split import thinned
 from diptych.evaluate.suite import Encode, Judgement, judge
@@ -276,9 +275,7 @@ def _learn(
         train(recipe, run.folder, machine, looking, watch, say)
     if world.first:
         with whole(run.model) as part:
-            recipe.model.encoder.save(part)
-            if isinstance(recipe.model.language, LanguageHead):
-                recipe.model.language.save(part)
+            recipe.model.save(part)
 
 
 def _given(recipe: Recipe) -> bool:
