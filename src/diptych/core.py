@@ -14,7 +14,7 @@ import inspect
 import sys
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from itertools import pairwise
 from pathlib import Path
@@ -157,8 +157,8 @@ class Encoded:
     """What a model makes of samples. The objective sees this and nothing else.
 
     `guessed` is the sum of -log p of a sample's masked tokens, and their number; of models with a head for language.
-    `tokens` are hidden states, and `labels` the tokens that were masked there; of teachers that are asked for them.
-    Behind a sample's end they are 0 and -100.
+    `tokens` are hidden states, and `labels` the tokens that were masked there; of teachers that are asked for them, in
+    place of embeddings, which are then empty (b 0). Behind a sample's end they are 0 and -100.
     """
 
     embedding: Float[Tensor, "b d"]
@@ -338,7 +338,10 @@ class Model(nn.Module):
         return [*self.encoder.layers, self.head]
 
     def forward(self, batch: Batch, perturb: Perturb | None = None, keep: int | None = None) -> Encoded:
-        """Embeddings, and guesses of what is masked; with the hidden states of layer `keep`, if that is asked."""
+        """Embeddings, and guesses of what is masked; or the hidden states of layer `keep`, if that is asked.
+
+        Then nothing above that layer is computed, and embeddings are empty (b 0).
+        """
         self._stoppable(perturb)
         read = keep if keep is not None else len(self.encoder.layers) - 1 if self.language else None
         if (perturb or read is not None) and self.encoder._compiled_call_impl is not None:
@@ -346,13 +349,25 @@ class Model(nn.Module):
                 "the encoder is compiled as a whole, so that nothing can be changed or read at a layer; compile its "
                 "blocks one by one: for block in encoder.layers[1:]: block.compile()"
             )
-        with perturbed(self.layers if perturb else (), perturb, batch), outputs(self.encoder.layers, read) as seen:
+        stop = keep is not None
+        with (
+            perturbed(self.layers if perturb else (), perturb, batch),
+            outputs(self.encoder.layers, read, stop) as seen,
+        ):
+            if stop:
+                return self._states(seen, batch)
             embedding = self.encoder(batch)
             projection = self.head(embedding)
             encoded = Encoded(embedding if self.has_head else projection, projection)
-        if keep is not None:
-            return replace(encoded, tokens=apart(seen[0], batch), labels=apart(_labels(batch), batch, -100))
         return replace(encoded, guessed=_guessed(self.language, seen[0], batch)) if self.language else encoded
+
+    def _states(self, seen: Sequence[Tensor], batch: Batch) -> Encoded:
+        """What a layer gives that the encoder stops at."""
+        with suppress(_Seen):
+            self.encoder(batch)
+        tokens = apart(seen[0], batch)
+        none = tokens.new_zeros(len(tokens), 0)
+        return Encoded(none, none, tokens=tokens, labels=apart(_labels(batch), batch, -100))
 
     def save(self, folder: Path) -> None:
         """Writes the encoder's folder, with the head for language in it; the other head is thrown away."""
@@ -395,11 +410,15 @@ def apart(x: Tensor, batch: Batch, padding: float = 0.0) -> Tensor:
     return nn.utils.rnn.pad_sequence(rows, batch_first=True, padding_value=padding)
 
 
+class _Seen(Exception):  # noqa: N818 - it is no error
+    """A layer has given what was asked for, and what follows it is not computed."""
+
+
 @contextmanager
-def outputs(layers: Sequence[nn.Module], index: int | None) -> Iterator[list[Tensor]]:
+def outputs(layers: Sequence[nn.Module], index: int | None, stop: bool = False) -> Iterator[list[Tensor]]:
     """While open, what `layers[index]` gives is put in the list, and nothing if there is no index.
 
-    Raises ValueError if there is no such layer.
+    With `stop` the layer then raises `_Seen`. Raises ValueError if there is no such layer.
     """
     seen: list[Tensor] = []
     if index is None:
@@ -407,11 +426,22 @@ def outputs(layers: Sequence[nn.Module], index: int | None) -> Iterator[list[Ten
         return
     if not 0 <= index < len(layers):
         raise ValueError(f"layers of this encoder are 0..{len(layers) - 1}; got {index}")
-    handle = layers[index].register_forward_hook(lambda _, __, out: seen.append(_first(out)))
+
+    def hook(layer: nn.Module, args: Any, out: Any) -> None:
+        seen.append(_first(out))
+        if stop:
+            raise _Seen
+
+    handle = layers[index].register_forward_hook(_uncompiled(hook) if stop else hook)
     try:
         yield seen
     finally:
         handle.remove()
+
+
+def _uncompiled(hook: Callable[..., Any]) -> Callable[..., Any]:
+    """A hook that stays as it is where its module is compiled."""
+    return torch.compiler.disable(hook) if "torch._dynamo" in sys.modules else hook
 
 
 def _first(out: Any) -> Tensor:
@@ -436,9 +466,7 @@ def perturbed(layers: Sequence[nn.Module], perturb: Perturb | None, batch: Batch
             return (perturb(out[0], batch), *out[1:])
         return perturb(out, batch)
 
-    if "torch._dynamo" in sys.modules:  # of a module that is compiled, hooks stay as they are
-        hook = torch.compiler.disable(hook)
-    handle = layers[perturb.layer].register_forward_hook(hook)
+    handle = layers[perturb.layer].register_forward_hook(_uncompiled(hook))
     try:
         yield
     finally:
@@ -539,7 +567,7 @@ class Teacher:
     """A copy of the model that follows it: t <- momentum * t + (1 - momentum) * m. At 1 it is frozen.
 
     Its head is its own, or that of the model ("shared"). Without `dropout` it encodes as after training. `layer` asks
-    for the hidden states of that layer.
+    for the hidden states of that layer in place of embeddings: what lies above it is not computed.
     """
 
     momentum: float = 0.996
