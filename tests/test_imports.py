@@ -80,6 +80,14 @@ def test_a_room_imports_only_what_it_may(room, path):
     assert not [name for name in named if name not in allowed]
 
 
+def test_what_core_imports_knows_nothing_of_core():
+    named = {name.split(".")[1] for name, _ in imports(SOURCE / "core.py") if name.startswith("diptych.")}
+    assert {"draws", "citations", "allocator"} <= named
+    for room in named:
+        found = {name for name, _ in imports(SOURCE / f"{room}.py") if name.startswith("diptych.")}
+        assert not {name for name in found if name.split(".")[1] == "core"}, room
+
+
 @pytest.mark.parametrize(("room", "path"), list(rooms()), ids=lambda x: str(x).removeprefix(str(SOURCE)))
 def test_heavy_packages_are_imported_by_what_needs_them_when_it_needs_them(room, path):
     assert not [name for name, top in imports(path) if top and name.split(".")[0] in LATE]

@@ -25,7 +25,7 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 
-from diptych import allocator
+from diptych import allocator, citations
 from diptych.draws import Draw as Draw
 from diptych.draws import at, places, uniform
 
@@ -617,8 +617,6 @@ class Recipe:
 
     def cite(self) -> str:
         """BibTeX of what it uses, each entry under a comment that says for what."""
-        from diptych import citations
-
         return citations.bibtex(citations.of_recipe(self))
 
 
