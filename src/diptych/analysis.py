@@ -23,6 +23,7 @@ from diptych.measure import rank, similarity, weights
 from diptych.measure.geometry import mean_cosine
 from diptych.measure.isotropy import isotropy
 from diptych.measure.similarity import FEWEST, Kernel
+from diptych.plural import counted
 from diptych.report.anatomy import Analysis, Anatomy, Change, Layer, Numbers, Rank
 
 ASKED = ("knn", "crop_retrieval", "alignment", "uniformity")
@@ -60,7 +61,9 @@ def probe(
         chosen = chosen.select(thinned(len(chosen), chosen.labels, texts, seed))
     chosen = chosen.unique()
     if len(chosen) < FEWEST:
-        raise DataError(f"{documents.name} has {len(chosen)} different documents, and CKA needs {FEWEST} at least")
+        raise DataError(
+            f"{documents.name} has {counted(len(chosen), 'different document')}, and CKA needs {FEWEST} at least"
+        )
     return Probe(chosen, crop_pairs(chosen.texts, seed=seed), sets, kernel, len(documents))
 
 
@@ -80,7 +83,7 @@ def analyse(
         raise ValueError("an analysis is of one model or more; got none")
     notes, found, states = list[str](), dict[str, Anatomy](), dict[str, States]()
     for name, encoder in models.items():
-        say(f"{name}: looking at {len(asked.texts):,} texts")
+        say(f"{name}: looking at {counted(len(asked.texts), 'text')}")
         found[name], states[name], judgement, told = _anatomy(name, paths[name], encoder, asked, say)
         notes += told
     for name, other in against.items():
@@ -144,7 +147,8 @@ def _about(found: Anatomy, layers: int) -> list[str]:
         notes.append(f"{found.name} pools by {found.pooling}; its layers are pooled by the mean over tokens.")
     if found.n < found.dim:
         notes.append(
-            f"{found.name}: {found.n:,} documents in {found.dim:,} dimensions; no rank can be above {found.bound:,}."
+            f"{found.name}: {counted(found.n, 'document')} in {counted(found.dim, 'dimension')}; no rank "
+            f"can be above {found.bound:,}."
         )
     return notes
 
@@ -183,7 +187,7 @@ def _sts(
     """Of the model and of each layer: the score of each set, and the mean of the sets that are there."""
     found: list[dict[str, float | None]] = [{} for _ in range(1 + layers)]
     for each in sets:
-        say(f"{name}: looking at {len(each.texts):,} texts of {each.name}")
+        say(f"{name}: looking at {counted(len(each.texts), 'text')} of {each.name}")
         texts = list(dict.fromkeys(each.texts))
         samples = encoder.prepare(texts)
         rows = [encoder.embed(samples), *(hidden(encoder, samples) if layers else [])]
@@ -204,7 +208,8 @@ def _change(
     across, notes = _similar(f"{name} beside {other}", mine, theirs, kernel)
     if len(mine) != len(theirs):
         notes.append(
-            f"{name} has {len(mine)} layers and {other} {len(theirs)}: no layer is the same as one of the other, so "
+            f"{name} has {counted(len(mine), 'layer')} and {other} {len(theirs)}: no layer is the same as "
+            "one of the other, so "
             "the change of each layer is left out."
         )
         return Change(other, across=across), notes

@@ -35,6 +35,7 @@ from diptych.evaluate.task import Task
 from diptych.measure.correlation import spearman
 from diptych.measure.neighbours import neighbours
 from diptych.measure.rank import effective_rank
+from diptych.plural import counted
 from diptych.runs import Run
 
 HIGHER = {
@@ -119,17 +120,19 @@ def questions(
     """
     notes = []
     if len(documents) > most:
-        notes.append(f"{most:,} of {len(documents):,} documents, drawn at random")
+        notes.append(f"{most:,} of {counted(len(documents), 'document')}, drawn at random")
         documents = documents.select(thinned(len(documents), documents.labels, most, seed))
     seen, places = np.arange(len(documents)), labelled(documents.labels)
     if held_out and len(places) >= FEWEST:
         seen = places[split(len(places))[1]]
-        notes.append(f"proxies are of the {len(seen):,} documents that the runs did not learn from")
+        notes.append(f"proxies are of {counted(len(seen), 'document')} that the runs did not learn from")
     else:
         notes.append("the runs may have learned from these documents; --train-only, or another --corpus, keeps some")
     pairs = crop_pairs([documents.texts[int(i)] for i in seen], seed=seed)
     if len(pairs[0]) <= K:
-        raise ValueError(f"{len(pairs[0])} documents can be cropped; {K + 1} are needed to rank checkpoints by")
+        raise ValueError(
+            f"{counted(len(pairs[0]), 'document')} can be cropped; {K + 1} are needed to rank checkpoints by"
+        )
     return Questions(documents, seen, pairs, tasks, notes)
 
 
@@ -269,8 +272,8 @@ def same_corpus(told: Mapping[str, Mapping[str, object]]) -> str | None:
     corpora = {corpus if fingerprint is None else fingerprint: corpus for fingerprint, corpus in named.values()}
     if len(corpora) > 1:
         raise ValueError(
-            f"the runs are of {len(corpora)} corpora ({', '.join(map(str, corpora.values()))}); say which one to "
-            "rank them on: --corpus"
+            f"the runs are of {counted(len(corpora), 'corpus', 'corpora')} ({', '.join(map(str, corpora.values()))}); "
+            "say which one to rank them on: --corpus"
         )
     corpus = next(iter(corpora.values()), None)
     return corpus if isinstance(corpus, str) else None

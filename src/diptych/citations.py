@@ -11,10 +11,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
-    from diptych.core import Call, Encoder, Recipe, View
+    from torch import nn
 
 ARXIV = re.compile(r"\d{4}\.\d{4,5}")
 ADAMW, LORA, QLORA, GRADCACHE = "arXiv:1711.05101", "arXiv:2106.09685", "arXiv:2305.14314", "arXiv:2101.06983"
@@ -26,6 +26,19 @@ MEASURES = {  # of numbers that a run logs or is judged by
     "rank": "arXiv:2405.11297, arXiv:2304.01434",
     "cka": "arXiv:1905.00414, arXiv:2010.15327",
 }
+
+
+class Made(Protocol):
+    """What is read of a recipe."""
+
+    @property
+    def call(self) -> Any: ...
+    @property
+    def views(self) -> Sequence[Any]: ...
+    @property
+    def objective(self) -> "nn.Module": ...
+    @property
+    def model(self) -> Any: ...
 
 
 @dataclass(frozen=True)
@@ -71,11 +84,11 @@ def _paper(entry: str) -> Paper:
 # ---------------------------------------------------------------- what was used
 
 
-def of_recipe(recipe: "Recipe") -> list[Use]:
+def of_recipe(recipe: Made) -> list[Use]:
     """What a recipe uses, as far as its parts name their source."""
     name = recipe.call.function.rpartition(":")[2] if recipe.call else "made by hand"
     found = [
-        Use(f"recipe {name}", source(recipe.call) if recipe.call else ""),
+        Use(f"recipe {name}", source(recipe.call.function) if recipe.call else ""),
         *(Use(f"objective {type(recipe.objective).__name__}", paper) for paper in _of_objective(recipe)),
         *(use for view in recipe.views for use in _of_view(view)),
         *_of_encoder(recipe.model.encoder),
@@ -84,27 +97,27 @@ def of_recipe(recipe: "Recipe") -> list[Use]:
     return [use for use in dict.fromkeys(found) if use.paper]
 
 
-def source(call: "Call") -> str:
-    """What the docstring of a recipe names as its source."""
-    module, _, name = call.function.partition(":")
+def source(function: str) -> str:
+    """What the docstring of a recipe ("package.module:name") names as its source."""
+    module, _, name = function.partition(":")
     told = inspect.getdoc(getattr(sys.modules.get(module), name, None)) or ""
     found = re.search(r"^Source: (.+?)\.?(?=\n\n|\Z)", told, re.DOTALL | re.MULTILINE)
     return " ".join(found[1].split()) if found else ""
 
 
-def _of_objective(recipe: "Recipe") -> list[str]:
+def _of_objective(recipe: Made) -> list[str]:
     """The papers of an objective; what is for hard negatives only if there are any."""
     hard = any(view.role == "negative" for view in recipe.views)
     parts = [part.strip() for part in getattr(recipe.objective, "paper", "").split(";")]
     return [part for part in parts if hard or not part.startswith("with hard negatives")]
 
 
-def _of_view(view: "View") -> list[Use]:
+def _of_view(view: Any) -> list[Use]:
     made = {"transform": view.transform, "perturbation": view.perturb, "noise": getattr(view.perturb, "noise", None)}
     return [Use(f"{kind} {type(x).__name__}", getattr(x, "paper", "")) for kind, x in made.items()]
 
 
-def _of_encoder(encoder: "Encoder") -> list[Use]:
+def _of_encoder(encoder: "nn.Module") -> list[Use]:
     """The papers of an encoder and its network, of an adapter and of weights in four bits."""
     kinds = dict.fromkeys(type(module).__name__ for module in encoder.modules())
     named = [(name.split("."), type(p).__name__) for name, p in encoder.named_parameters()]

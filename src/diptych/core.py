@@ -15,7 +15,7 @@ import math
 import sys
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from copy import deepcopy
 from dataclasses import dataclass, field, replace
 from itertools import pairwise
@@ -27,7 +27,7 @@ import torch
 from jaxtyping import Bool, Float, Int, UInt8
 from torch import Tensor, nn
 
-from diptych import allocator
+from diptych import allocator, citations
 from diptych.draws import Draw as Draw
 from diptych.draws import at, places, uniform
 
@@ -191,9 +191,10 @@ class Encoded:
     """What a model makes of samples. The objective sees this and nothing else.
 
     `guessed` is the sum of -log p of a sample's masked tokens, and their number; of models with a head for language.
-    `tokens` are hidden states, and `labels` the tokens that were masked there; of teachers that are asked for them.
-    Of pictures, where an objective asks for them, `tokens` are states of the patches that are masked (for a teacher,
-    which sees them, the same patches), and `labels` their numbers. Behind a sample's end they are 0 and -100.
+    `tokens` are hidden states, and `labels` the tokens that were masked there; of teachers that are asked for them, in
+    place of embeddings, which are then empty (b 0). Of pictures, where an objective asks for them, `tokens` are states
+    of the patches that are masked (for a teacher, which sees them, the same patches), and `labels` their numbers.
+    Behind a sample's end they are 0 and -100.
     """
 
     embedding: Float[Tensor, "b d"]
@@ -363,6 +364,13 @@ class Language(Protocol):
     def __call__(self, hidden: Float[Tensor, "m d"], labels: Int[Tensor, " m"], /) -> Float[Tensor, " m"]: ...
 
 
+@runtime_checkable
+class Kept(Protocol):
+    """A head that is of use after training: it can be saved into the folder of its encoder."""
+
+    def save(self, folder: Path, /) -> None: ...
+
+
 class Model(nn.Module):
     """What trains: an encoder, which ships, and heads, which are thrown away."""
 
@@ -383,9 +391,10 @@ class Model(nn.Module):
     def forward(
         self, batch: Batch, perturb: Perturb | None = None, keep: int | None = None, patches: bool = False
     ) -> Encoded:
-        """Embeddings, and guesses of what is masked; with the hidden states of layer `keep`, if that is asked.
+        """Embeddings, and guesses of what is masked; or the hidden states of layer `keep`, if that is asked.
 
-        With `patches`, the states of patches that are "masked" in the batch (b n), or "asked" for.
+        Then nothing above that layer is computed, and embeddings are empty (b 0). With `patches`, also the states of
+        patches that are "masked" in the batch (b n), or "asked" for.
         """
         self._stoppable(perturb)
         read = keep if keep is not None else len(self.encoder.layers) - 1 if self.language else None
@@ -394,20 +403,35 @@ class Model(nn.Module):
                 "the encoder is compiled as a whole, so that nothing can be changed or read at a layer; compile its "
                 "blocks one by one: for block in encoder.layers[1:]: block.compile()"
             )
+        stop = keep is not None
         last, first = ([self.encoder.patches], 0) if patches else ((), None)
         with (
             perturbed(self.layers if perturb else (), perturb, batch),
-            outputs(self.encoder.layers, read) as seen,
+            outputs(self.encoder.layers, read, stop) as seen,
             outputs(last, first) as states,
         ):
+            if stop:
+                return self._states(seen, batch)
             embedding = self.encoder(batch)
             projection = self.head(embedding)
             encoded = Encoded(embedding if self.has_head else projection, projection)
-        if keep is not None:
-            return replace(encoded, tokens=apart(seen[0], batch), labels=apart(_labels(batch), batch, -100))
         if patches:
             encoded = replace(encoded, **_asked(states[0], batch))
         return replace(encoded, guessed=_guessed(self.language, seen[0], batch)) if self.language else encoded
+
+    def _states(self, seen: Sequence[Tensor], batch: Batch) -> Encoded:
+        """What a layer gives that the encoder stops at."""
+        with suppress(_Seen):
+            self.encoder(batch)
+        tokens = apart(seen[0], batch)
+        none = tokens.new_zeros(len(tokens), 0)
+        return Encoded(none, none, tokens=tokens, labels=apart(_labels(batch), batch, -100))
+
+    def save(self, folder: Path) -> None:
+        """Writes the encoder's folder, with the head for language in it; the other head is thrown away."""
+        self.encoder.save(folder)
+        if isinstance(self.language, Kept):
+            self.language.save(folder)
 
     def _stoppable(self, perturb: Perturb | None) -> None:
         """Raises ValueError where gradients would go round a stop."""
@@ -461,11 +485,15 @@ def apart(x: Tensor, batch: Batch, padding: float = 0.0) -> Tensor:
     return nn.utils.rnn.pad_sequence(rows, batch_first=True, padding_value=padding)
 
 
+class _Seen(Exception):  # noqa: N818 - it is no error
+    """A layer has given what was asked for, and what follows it is not computed."""
+
+
 @contextmanager
-def outputs(layers: Sequence[nn.Module], index: int | None) -> Iterator[list[Tensor]]:
+def outputs(layers: Sequence[nn.Module], index: int | None, stop: bool = False) -> Iterator[list[Tensor]]:
     """While open, what `layers[index]` gives is put in the list, and nothing if there is no index.
 
-    Raises ValueError if there is no such layer.
+    With `stop` the layer then raises `_Seen`. Raises ValueError if there is no such layer.
     """
     seen: list[Tensor] = []
     if index is None:
@@ -473,11 +501,22 @@ def outputs(layers: Sequence[nn.Module], index: int | None) -> Iterator[list[Ten
         return
     if not 0 <= index < len(layers):
         raise ValueError(f"layers of this encoder are 0..{len(layers) - 1}; got {index}")
-    handle = layers[index].register_forward_hook(lambda _, __, out: seen.append(_first(out)))
+
+    def hook(layer: nn.Module, args: Any, out: Any) -> None:
+        seen.append(_first(out))
+        if stop:
+            raise _Seen
+
+    handle = layers[index].register_forward_hook(_uncompiled(hook) if stop else hook)
     try:
         yield seen
     finally:
         handle.remove()
+
+
+def _uncompiled(hook: Callable[..., Any]) -> Callable[..., Any]:
+    """A hook that stays as it is where its module is compiled."""
+    return torch.compiler.disable(hook) if "torch._dynamo" in sys.modules else hook
 
 
 def _first(out: Any) -> Tensor:
@@ -502,9 +541,7 @@ def perturbed(layers: Sequence[nn.Module], perturb: Perturb | None, batch: Batch
             return (perturb(out[0], batch), *out[1:])
         return perturb(out, batch)
 
-    if "torch._dynamo" in sys.modules:  # of a module that is compiled, hooks stay as they are
-        hook = torch.compiler.disable(hook)
-    handle = layers[perturb.layer].register_forward_hook(hook)
+    handle = layers[perturb.layer].register_forward_hook(_uncompiled(hook))
     try:
         yield
     finally:
@@ -671,8 +708,9 @@ class Teacher:
     """A copy of the model that follows it: t <- momentum * t + (1 - momentum) * m. At 1 it is frozen.
 
     Its head is its own, or that of the model ("shared"); a `Twin` within the objective has always its own. Without
-    `dropout` it encodes as after training. `layer` asks for the hidden states of that layer. With `schedule="cosine"`
-    the momentum rises by half a cosine from `momentum` to 1 at the end of the run, as in BYOL (arXiv:2006.07733).
+    `dropout` it encodes as after training. `layer` asks for the hidden states of that layer in place of embeddings:
+    what lies above it is not computed. With `schedule="cosine"` the momentum rises by half a cosine from `momentum` to
+    1 at the end of the run, as in BYOL (arXiv:2006.07733).
     """
 
     momentum: float = 0.996
@@ -731,8 +769,6 @@ class Recipe:
 
     def cite(self) -> str:
         """BibTeX of what it uses, each entry under a comment that says for what."""
-        from diptych import citations
-
         return citations.bibtex(citations.of_recipe(self))
 
 

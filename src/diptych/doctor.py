@@ -6,7 +6,7 @@ import numpy as np
 
 from diptych.checks.batch import batch, steps
 from diptych.checks.cost import padding, room
-from diptych.checks.duplicates import duplicates
+from diptych.checks.duplicates import duplicates, unlike
 from diptych.checks.finding import Finding, Subject
 from diptych.checks.languages import languages
 from diptych.checks.lengths import lengths, short
@@ -29,6 +29,12 @@ def examine(recipe: Recipe, machine: Machine = Machine()) -> list[Finding]:  # n
     about = Subject(recipe, machine, *_texts(recipe))
     checks = [*ALWAYS, *(OF_TEXT if about.texts else ())]
     return [found for check in checks if (found := check(about))]
+
+
+def refused(documents: Documents, why: str) -> Finding:
+    """What stands against documents that no recipe can be made of; `why` is what it said."""
+    texts = [*_few(documents.texts[int(i)] for i in _drawn(len(documents)))]
+    return unlike(texts, why)
 
 
 def _texts(recipe: Recipe) -> tuple[Sequence[str], int]:

@@ -21,7 +21,6 @@ from diptych.embedding import fingerprint, write_npy
 from diptych.encoders.folder import locate
 from diptych.encoders.image.pixels import Pixels
 from diptych.encoders.image.vision import Vision
-from diptych.encoders.language import LanguageHead
 from diptych.evaluate import along
 from diptych.evaluate.images import corpus as of_corpus
 from diptych.evaluate.images.task import PictureTask, table
@@ -35,6 +34,7 @@ from diptych.instruments.guard import Guard, Watchfulness
 from diptych.instruments.rank import Rank, bounded
 from diptych.instruments.saving import Saving
 from diptych.instruments.weights import Weights
+from diptych.plural import counted
 from diptych.report import page, written
 from diptych.report.markdown import model_card
 from diptych.report.written import card, evidence, public
@@ -120,11 +120,11 @@ def _facts(recipe: Recipe, machine: Machine) -> dict[str, Any]:
         "objective": type(recipe.objective).__name__,
         "settings": _settings(recipe),
         "paper": recipe.objective.paper,
-        "source": citations.source(recipe.call) if recipe.call else "",
+        "source": citations.source(recipe.call.function) if recipe.call else "",
         "documents": len(recipe.data),
         "parameters": sum(p.numel() for p in recipe.model.encoder.parameters()),
         "trained": sum(p.numel() for p in recipe.model.encoder.parameters() if p.requires_grad),
-        "ran_on": f"{os.cpu_count()} cores, {where.type}, {numbers}",
+        "ran_on": f"{counted(os.cpu_count() or 1, 'core')}, {where.type}, {numbers}",
         "notes": list(recipe.notes),
         "views": [_told(view) for view in recipe.views],
         "papers": [vars(use) for use in citations.of_recipe(recipe)],
@@ -284,9 +284,7 @@ def _learn(
         train(recipe, run.folder, machine, looking, watch, say)
     if world.first:
         with whole(run.model) as part:
-            recipe.model.encoder.save(part)
-            if isinstance(recipe.model.language, LanguageHead):
-                recipe.model.language.save(part)
+            recipe.model.save(part)
 
 
 def _given(recipe: Recipe) -> bool:
@@ -393,7 +391,7 @@ def examine(
     note = []
     if len(documents) > MOST:
         first = ", labelled ones first" if documents.labels else ""
-        note = [f"Judged on {MOST:,} of {len(documents):,} documents, drawn at random{first}."]
+        note = [f"Judged on {MOST:,} of {counted(len(documents), 'document')}, drawn at random{first}."]
         documents = documents.select(thinned(len(documents), documents.labels, MOST, seed))
     rows, pairs = _rows(encoder, start, beside or {}), crop_pairs(documents.texts, seed=seed)
     judgement = judge(rows, documents, pairs, only, seed)

@@ -159,6 +159,31 @@ def test_what_cannot_be_trained_on_is_an_error(diptych, tmp_path):
     code, _, err = diptych("doctor", "crop", "--corpus", tmp_path / "none.jsonl")
     assert code == 2
     assert "none.jsonl" in err
-    code, _, err = diptych("doctor", written(tmp_path / "words.jsonl", ["one", "two", "three"]))
+
+
+@pytest.mark.parametrize("recipe", ["crop", "dropout", "simcse"])
+def test_copies_of_one_document_are_a_finding_with_a_remedy(diptych, findings, tmp_path, recipe):
+    corpus = written(tmp_path / "same.jsonl", distinct(1) * 12)
+    code, out, _ = diptych("doctor", recipe, "--corpus", corpus)
     assert code == 1
-    assert "can be cropped" in err
+    assert out.splitlines()[0] == f"{recipe} on {corpus}: 12 documents"
+    stopped, remedy = out.splitlines()[2], out.partition("→ ")[2]
+    assert stopped.startswith("stop  duplicates  12 of 12 documents can be cropped, and no two of them differ")
+    assert "copies of one document" in " ".join(remedy.split())
+    assert "--text-column" in remedy
+    assert out.splitlines()[-1] == "training would fail: duplicates"
+    found = findings(recipe, "--corpus", corpus, code=1)
+    assert found["duplicates"]["numbers"] == {"documents": 12, "copies": 11}
+
+
+def test_documents_that_cannot_be_cropped_are_a_finding_with_a_remedy(findings, tmp_path):
+    found = findings(written(tmp_path / "words.jsonl", ["one", "two", "three"]), code=1)
+    assert found["views"]["verdict"] == "stop"
+    assert "0 of 3 documents can be cropped" in found["views"]["told"]
+    assert "longer" in found["views"]["remedy"]
+
+
+def test_a_corpus_that_cannot_be_read_stays_an_error(diptych, tmp_path):
+    code, out, err = diptych("doctor", written(tmp_path / "empty.jsonl", ["", " "]))
+    assert (code, out) == (1, "")
+    assert "error: " in err

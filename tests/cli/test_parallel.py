@@ -88,6 +88,17 @@ def test_stopped_each_leaves_a_checkpoint_and_all_can_be_resumed(diptych, corpus
     assert all(Run(tmp_path / "s" / f"seed-{n}").finished for n in range(2))
 
 
+def test_jobs_for_a_single_run_are_said_to_change_nothing(diptych, corpus, tmp_path):
+    code, _, err = diptych("train", "crop", "--corpus", corpus, "--out", "one", "--jobs", 7, *SMALL)
+    assert code == 0
+    assert err.count("--jobs 7 changes nothing") == 1
+    assert "--seeds" in err
+    code, _, err = diptych("train", "--resume", "one", "--jobs", 0)
+    assert code == 0
+    assert "--jobs 0 changes nothing" in err
+    assert "--jobs" not in diptych("train", "--resume", "one")[2]
+
+
 def test_zero_jobs_are_as_many_as_the_cores_have_threads_for(monkeypatch):
     monkeypatch.setattr(os, "sched_getaffinity", lambda pid: range(6), raising=False)
     monkeypatch.setenv("OMP_NUM_THREADS", "2")

@@ -182,7 +182,7 @@ def test_a_sweep_with_one_value_that_cannot_be_begins_no_run(diptych, corpus, tm
     ("given", "words"),
     [
         ({"perturb_layer": -1}, "--perturb-layer -1: layers"),
-        ({"perturb_layer": 0, "perturb_noise": "pca", "perturb_component": 16}, "removes all 16 directions"),
+        ({"perturb_layer": 0, "perturb_noise": "pca", "perturb_component": 16}, "removes every one of 16 directions"),
         ({"rank_reduction": 0.0, "rank_reduction_phase": "1"}, "a weight of 0 does nothing"),
     ],
 )

@@ -253,7 +253,7 @@ def test_the_fingerprint_is_of_the_content_and_not_of_the_format(tmp_path):
 def test_python_texts_are_checked():
     with pytest.raises(TypeError, match="number 1 is 3"):
         from_texts(["a", 3])
-    with pytest.raises(ValueError, match="2 texts and 1 labels"):
+    with pytest.raises(ValueError, match=r"2 texts and 1 label$"):
         from_texts(["a", "b"], ["x"])
     assert from_texts(["a", None, " "], ["x", "y", "z"]).notes[1].startswith("2 documents skipped")
 

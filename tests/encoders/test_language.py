@@ -8,7 +8,7 @@ from networks import FAMILIES, TEXTS, build, pretrained
 from safetensors.torch import load_file, save_file
 
 from diptych import encoders
-from diptych.core import Model, Text
+from diptych.core import Model, Text, apart, outputs
 from diptych.encoders import language
 from diptych.encoders.language import FILE, LanguageHead
 from diptych.encoders.static import fresh
@@ -149,6 +149,35 @@ def test_hidden_states_behind_the_end_of_a_text_are_zero(padded, monkeypatch):
     assert told.tokens.shape[:2] == (len(TEXTS), max(sizes)) == told.labels.shape
     assert (told.tokens != 0).any(-1).sum(1).tolist() == sizes
     assert all((told.labels[i, n:] == -100).all() for i, n in enumerate(sizes))
+
+
+@pytest.mark.parametrize("bf16", [False, True], ids=["fp32", "bf16"])
+@pytest.mark.parametrize("name", FAMILIES)
+def test_a_network_stops_at_the_layer_that_is_asked_for_and_gives_the_same_states(name, bf16):
+    m = Model(build(name).eval())
+    texts = batch(m.encoder, masked=False)
+    ran = []
+    for i, layer in enumerate(m.encoder.layers):
+        layer.register_forward_hook(lambda *_, i=i: ran.append(i))
+    with torch.inference_mode(), torch.autocast("cpu", torch.bfloat16, enabled=bf16):
+        before = m(texts).embedding
+        with outputs(m.encoder.layers, 1) as whole:
+            m(texts)
+        ran.clear()
+        told = m(texts, keep=1)
+        assert max(ran) == 1
+        assert torch.equal(told.tokens, apart(whole[0], texts))
+        assert told.embedding.shape == told.projection.shape == (len(TEXTS), 0)
+        assert torch.equal(m(texts).embedding, before)
+    assert max(ran) == 3
+    assert all(len(layer._forward_hooks) == 1 for layer in m.encoder.layers)
+
+
+def test_an_error_in_a_network_that_is_to_stop_stays_one():
+    m = model()
+    m.encoder.layers[1].register_forward_pre_hook(lambda *_: 1 / 0)
+    with pytest.raises(ZeroDivisionError):
+        m(batch(m.encoder), keep=2)
 
 
 def test_texts_without_masked_tokens_have_nothing_to_guess():

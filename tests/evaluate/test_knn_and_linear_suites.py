@@ -37,7 +37,7 @@ def test_a_suite_asks_the_given_test_rows(table, told):
 
 def test_fewer_rows_than_k_neighbours(table):
     path = table("a.jsonl", [{"text": "1", "label": i % 2, "split": "train" if i < 9 else "test"} for i in range(12)])
-    with pytest.raises(DataError, match=r"a\.jsonl: 9 training rows are fewer than the k = 10"):
+    with pytest.raises(DataError, match=r"a\.jsonl: 9 training rows for k = 10 neighbours"):
         knn_suite.tasks(path)
 
 

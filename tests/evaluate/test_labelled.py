@@ -42,8 +42,8 @@ def test_rows_without_a_label_are_left_out_where_that_is_said(table):
     path = table("a.jsonl", rows("a", None, "b", " ", "a"))
     data = read(path, sparing=True)
     assert (data.texts, data.classes.tolist()) == ((["0", "2", "4"],), [0, 1, 0])
-    assert clustering.tasks(path)[0].notes == ["a: 2 of 5 rows have no label and are left out"]
-    with pytest.raises(DataError, match=r"a\.jsonl: 2 of 5 rows have no label, as row 2"):
+    assert clustering.tasks(path)[0].notes == ["a: no label, and left out: 2 of 5 rows"]
+    with pytest.raises(DataError, match=r"a\.jsonl: no label: 2 of 5 rows, as row 2"):
         read(path)
 
 
@@ -65,7 +65,7 @@ def test_places_of_given_parts_are_those_of_labelled_rows(table):
     path = table("a.jsonl", some + labelled("dev", 3, lambda _: None) + labelled("train", 12))
     [task] = knn.tasks(path)
     assert (task.parts.test.tolist(), task.parts.dev, task.parts.train.tolist()) == ([0, 1], None, [*range(2, 14)])
-    assert task.notes == ["a: 5 of 19 rows have no label and are left out"]
+    assert task.notes == ["a: no label, and left out: 5 of 19 rows"]
 
 
 @pytest.mark.parametrize("suite", [knn, linear, probing], ids=["knn", "linear", "probing"])
@@ -96,7 +96,7 @@ BAD = {
     "no label column": ([{"text": "x"}], "no column 'label'; there are 'text'"),
     "no text column": ([{"body": "x", "label": 1}], "no column 'text'; there are 'body', 'label'"),
     "neither": ([{"body": "x"}], "no column 'text', 'label'"),
-    "no label at all": (rows(None, None), "2 of 2 rows have no label, as row 1"),
+    "no label at all": (rows(None, None), "no label: 2 of 2 rows, as row 1"),
     "one class": (rows(*"aaaa"), "one class, 'a'"),
     "a number for text": ([{"text": 7, "label": 1}, {"text": "", "label": 0}], "row 1: 'text' is to hold text.*7"),
     "no rows": ([], "has no rows"),

@@ -57,18 +57,18 @@ def test_tables_of_something_else_are_passed_over_and_pairs_without_label_counte
     write(tmp_path, "other.jsonl", [*rows()[:5], rows()[5] | {"label": None}])
     (task,) = tasks("pairs", tmp_path)
     assert task.name == "other"
-    assert notes([task]) == ["other.jsonl: 1 of 6 pairs have no label and are left out"]
+    assert notes([task]) == ["other.jsonl: no label, and left out: 1 of 6 pairs"]
 
 
 @pytest.mark.parametrize(
     ("labels", "message"),
     [
-        ([1] * 6, "of 6 pairs 6 have the label 1; some of each label are needed"),
-        ([0] * 6, "of 6 pairs 0 have the label 1"),
+        ([1] * 6, "6 of 6 pairs with the label 1; some of each label are needed"),
+        ([0] * 6, "0 of 6 pairs with the label 1"),
         ([0, 1, 2, 0, 1, 1], "row 3: 'label' is to be from 0 to 1, but it is 2"),
         ([0, 1, 0.5, 0, 1, 1], "labels are 1 .a paraphrase. and 0; got 0.5"),
         (["no", 1, 0, 0, 1, 1], "row 1: 'label' is to be a number, but it is 'no'"),
-        ([None] * 6, "of 0 pairs 0 have the label 1"),
+        ([None] * 6, "0 of 0 pairs with the label 1"),
     ],
 )
 def test_labels_that_cannot_be_used_say_why(tmp_path, labels, message):

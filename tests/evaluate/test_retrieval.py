@@ -54,7 +54,7 @@ def test_scores_by_hand(folder, told):
     assert [line.main for line in found.values()] == [True, False, False, False]
     assert found["ndcg@10"].n == 2
     assert found["ndcg@10"].low == pytest.approx(100 * min(one, two))
-    assert task.notes == ["tiny: 1 of the queries have no relevant document and are left out"]
+    assert task.notes == ["tiny: 1 query has no relevant document, and no part in this"]
 
 
 def test_places_are_those_of_all_cosines_and_recall_has_a_depth(folder, told):

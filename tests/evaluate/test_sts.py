@@ -153,7 +153,7 @@ def test_pairs_without_a_score_are_left_out_and_counted(tmp_path):
     assert answered(tmp_path)["sts16"].value == pytest.approx(
         correlation([r for i, r in enumerate(rows) if i not in (3, 5, 7)])
     )
-    assert "sts16.jsonl: 3 of 10 pairs have no score and are left out" in notes(tasks("sts", tmp_path))
+    assert "sts16.jsonl: no score, and left out: 3 of 10 pairs" in notes(tasks("sts", tmp_path))
 
 
 def test_a_pair_without_a_cosine_counts_as_zero_and_is_noted(tmp_path):
@@ -208,7 +208,7 @@ BAD = {
     "row 2: 'score' is to be a number, but it is True": lambda rows: rows[1].update(score=True),
     "row 3: 'score' is to be from 0 to 5, but it is 7": lambda rows: rows[2].update(score=7),
     "row 3: 'score' is to be from 0 to 5, but it is -1": lambda rows: rows[2].update(score=-1),
-    "all 10 scores are 2": lambda rows: [row.update(score=2) for row in rows],
+    "all scores (10) are 2": lambda rows: [row.update(score=2) for row in rows],
     "2 pairs have a score, and 3 are needed": lambda rows: [row.update(score=None) for row in rows[2:]],
     "0 pairs have a score, and 3 are needed": lambda rows: [row.update(score=None) for row in rows],
     "no column 'score'; there are 'sentence1', 'sentence2', 'gold'": lambda rows: [

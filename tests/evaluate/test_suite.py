@@ -162,7 +162,7 @@ def test_without_pairs_the_crop_metrics_are_none_and_a_note_says_so():
     judged = judge({"model": lengths_of_words}, corpus(), (["one crop"], ["another"]))
     assert all(judged.scores["model"][m] is None for m in WITHOUT)
     assert judged.scores["model"]["knn"] is not None
-    assert judged.notes == ["1 pairs of crops: crop_retrieval, alignment and uniformity need at least 2."]
+    assert judged.notes == ["1 pair of crops: crop_retrieval, alignment and uniformity need at least 2."]
 
 
 def test_pairs_beyond_two_thousand_are_drawn_by_the_seed():
@@ -174,7 +174,7 @@ def test_pairs_beyond_two_thousand_are_drawn_by_the_seed():
 
 
 def test_pairs_of_different_numbers_are_refused():
-    with pytest.raises(ValueError, match="got 1 and 2 texts"):
+    with pytest.raises(ValueError, match="got 1 and 2"):
         judge({}, corpus(), (["a"], ["b", "c"]))
 
 
@@ -244,7 +244,7 @@ def test_texts_without_words_leave_tfidf_out_and_say_so():
     documents = SimpleNamespace(texts=["1 . 2", "?"] * 20, labels=["a", "b"] * 20)
     judged = judge({"model": lengths_of_words, "tfidf": TfIdf()}, documents, only=["knn"])
     assert judged.scores["tfidf"] is None
-    assert judged.notes == ["TF-IDF finds no words of two or more letters in these 40 texts."]
+    assert judged.notes == ["TF-IDF finds no words of two or more letters in 40 texts."]
 
 
 def test_the_split_is_that_of_the_paper():

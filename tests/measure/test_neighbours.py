@@ -114,7 +114,7 @@ def test_a_collapsed_model_finds_one_match_only():
 
 
 def test_matching_needs_as_many_rows_on_both_sides():
-    with pytest.raises(ValueError, match="got 2 and 3 rows"):
+    with pytest.raises(ValueError, match="got 2 and 3"):
         ranks(np.ones((2, 2)), np.ones((3, 2)))
 
 

@@ -46,24 +46,24 @@ def test_small_numbers_are_as_good_as_others():
     ("x", "y", "told"),
     [
         (gaussian(3), gaussian(3), "needs 4 samples or more; got 3"),
-        (gaussian(), gaussian(19), "20 and 19 rows"),
-        (np.where(gaussian() > 1, np.nan, 1), gaussian(), "rows hold NaN or infinity"),
+        (gaussian(), gaussian(19), "20 and 19"),
+        (np.where(gaussian() > 1, np.nan, 1), gaussian(), "NaN or infinity in "),
         (gaussian()[:, 0], gaussian(), r"tables \(n d\); got shape \(20,\)"),
-        (np.full((20, 5), 0.1), gaussian(), "all 20 rows are the same"),
-        ((1 + 1e-7 * gaussian()).astype(np.float32), gaussian(), "all 20 rows are the same"),
+        (np.full((20, 5), 0.1), gaussian(), r"all rows .20. are the same"),
+        ((1 + 1e-7 * gaussian()).astype(np.float32), gaussian(), r"all rows .20. are the same"),
     ],
 )
 @pytest.mark.parametrize("kernel", ["linear", "rbf"])
 def test_what_has_no_cka_is_refused(x, y, told, kernel):
     with pytest.raises(ValueError, match=told):
         cka(x, y, kernel)
-    with pytest.raises(ValueError, match=r"rows|samples|shape"):
+    with pytest.raises(ValueError, match=r"row|samples|shape"):
         minibatch_cka([(x, y)], kernel)
 
 
 def test_biased_cka_needs_two_samples():
     assert cka(gaussian(2), gaussian(2, seed=1), debiased=False) == pytest.approx(1)
-    with pytest.raises(ValueError, match="all 1 rows are the same"):
+    with pytest.raises(ValueError, match=r"all rows \(1\) are the same"):
         cka(gaussian(1), gaussian(1), debiased=False)
 
 
@@ -79,7 +79,7 @@ def test_an_hsic_of_nothing_is_refused_and_no_nan():
 
 
 def test_layers_of_other_numbers_of_rows_are_no_table():
-    with pytest.raises(ValueError, match="got 20 and 21 rows"):
+    with pytest.raises(ValueError, match="got 20 and 21"):
         table([gaussian(), gaussian(21)])
 
 

@@ -84,6 +84,22 @@ def test_another_recipe_goes_on_from_a_run_with_its_head(run):
     assert not recipes.mlm(corpus(), steps=2, **SMALL).model.language.begun
 
 
+@pytest.mark.parametrize("made", [recipes.mlm, recipes.dropout], ids=["mlm", "mlm_weight"])
+def test_training_goes_on_from_a_snapshot_with_its_head(made, tmp_path):
+    beside = {} if made is recipes.mlm else {"encoder": "tiny", "mlm_weight": 0.1}
+    run = diptych.fit(made(corpus(), steps=4, **beside, **SMALL), tmp_path / "run", judged=False, snapshots=2)
+    first, last = sorted(run.snapshots.iterdir())
+    heads = [load_file(folder / FILE) for folder in (first, last, run.model)]
+    assert all(torch.equal(heads[1][name], x) for name, x in heads[2].items())
+    assert not all(torch.equal(heads[0][name], x) for name, x in heads[2].items())
+    for later in (
+        recipes.mlm(corpus(), init=str(first), steps=2, batch=8),
+        recipes.dropout(corpus(), init=str(first), steps=2, batch=8, mlm_weight=0.1),
+    ):
+        assert later.model.language.begun
+        assert all(torch.equal(x, heads[0][name]) for name, x in later.model.language.state_dict().items())
+
+
 def test_the_same_call_makes_the_same_head():
     a, b, other = (recipes.mlm(corpus(), steps=2, seed=seed, **SMALL).model.language for seed in (0, 0, 1))
     assert torch.equal(a.dense.weight, b.dense.weight)

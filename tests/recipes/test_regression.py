@@ -98,7 +98,7 @@ def changed(**more):
         (changed(score="x"), {}, "is to be a number from 0 to 5, but it holds 'x'"),
         (changed(score=True), {}, "it holds True"),
         (changed(sentence1=7), {}, r"column 'sentence1' is to hold text, but in row 9 it holds 7 \(int\)"),
-        ([{**line, "score": 2} for line in lines()], {}, "all 40 scores .* are 2: there is nothing to learn"),
+        ([{**line, "score": 2} for line in lines()], {}, "every score in .* .40. is 2: there is nothing to learn"),
         ([{"sentence1": "a", "score": 1}], {}, "no column for second; there are 'sentence1', 'score': name those"),
         ([*lines()], {"columns": "sentence1,sentence2,gold"}, "has no column 'gold'; there are"),
         ([{"sentence1": "", "sentence2": "a", "score": 1}], {}, "no whole row .*; 1 row left out"),

@@ -18,6 +18,15 @@ def test_scores_have_three_decimals_and_a_real_minus():
     assert digits.score(True) == digits.NONE
 
 
+@pytest.mark.parametrize("x", [-0.0004, -0.0, 0.0, -1e-12])
+def test_what_rounds_to_zero_has_no_sign(x):
+    assert digits.score(x) == "0.000"
+    assert digits.score(x, signed=True) == "0.000"
+    assert digits.count(x) == "0"
+    assert digits.fixed(x, 2) == "0.00"
+    assert digits.plain(x * 0) == "0"
+
+
 def test_counts_are_exact_until_they_are_large():
     assert [digits.count(x) for x in (999, 23_719, 15_360_000)] == ["999", "23,719", "15.4 million"]
 

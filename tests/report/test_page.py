@@ -223,5 +223,5 @@ def test_three_thousand_points_stay_below_two_megabytes(monkeypatch):
 
 
 def test_evidence_that_does_not_fit_its_texts_is_refused():
-    with pytest.raises(ValueError, match="labels has 1 rows for 2 texts"):
+    with pytest.raises(ValueError, match="labels has 1 row for 2 texts"):
         Evidence(["a", "b"], np.zeros((2, 1)), labels=["x"])

@@ -1,3 +1,6 @@
+import math
+from itertools import pairwise
+
 import pytest
 
 from diptych.report.plots import bars, curves, plot, ticks
@@ -9,6 +12,41 @@ from diptych.report.plots import bars, curves, plot, ticks
 )
 def test_ticks_are_round_and_enclose_the_numbers(low, high, expected):
     assert ticks(low, high) == pytest.approx(expected)
+
+
+def number(told):
+    return float(told.replace("−", "-").replace(",", ""))
+
+
+@pytest.mark.parametrize("low", [-3.0, 0.0, 0.25, 12_345.67, 2e6])
+@pytest.mark.parametrize("span", [3e-6, 0.004, 0.23, 1.0, 7.0, 260.0, 3e6])
+def test_what_stands_at_ticks_is_as_far_apart_as_they_are(low, span):
+    made = plot("Loss", [("a", 0, [(0, low), (276, low + span)])])
+    for axis in (made.up, made.across):
+        places, told = zip(*axis, strict=True)
+        gaps = [number(b) - number(a) for a, b in pairwise(told)]
+        assert len(gaps) > 1
+        assert gaps == pytest.approx([gaps[0]] * len(gaps), rel=1e-4)
+        assert gaps[0] != 0
+        assert max(b - a for a, b in pairwise(places)) == pytest.approx(min(b - a for a, b in pairwise(places)), 1e-3)
+
+
+@pytest.mark.parametrize("least", [0.8, 0.55, 0.2, 0.03, 0.0008, 0.0001])
+def test_an_axis_of_logarithms_has_round_numbers_where_they_are(least):
+    made = plot("Singular values", [("a", 0, [(1, 0.0), (9, math.log10(least))])], logs=True)
+    (_, first), (_, last) = made.up[0], made.up[-1]
+    assert number(first) <= least * 1.001
+    assert number(last) == 1
+    low, high = math.log10(number(first)), math.log10(number(last))
+    for place, told in made.up:
+        assert len(told.replace("0", "").replace(".", "")) <= 2
+        assert place == pytest.approx(100 * (high - math.log10(number(told))) / (high - low), abs=1e-6)
+
+
+def test_a_number_beside_a_line_tells_it_from_the_ticks():
+    made = plot("Weights moved", [("a", 0, [(0, 0.0), (9, 0.0034)])])
+    assert [told for _, told in made.up] == ["0.000", "0.001", "0.002", "0.003", "0.004"]
+    assert made.decimals == 4
 
 
 def test_a_curve_starts_at_the_left_and_ends_at_its_last_value():

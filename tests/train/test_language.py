@@ -12,6 +12,7 @@ sys.path.insert(0, str(Path(__file__).parents[1] / "encoders"))  # for `networks
 
 from networks import trained
 
+from diptych import core
 from diptych.core import Machine, Model, Optimiser, Perturb, Recipe, Teacher, Text, View
 from diptych.encoders.language import LanguageHead
 from diptych.encoders.tiny import tiny
@@ -175,6 +176,28 @@ def test_a_frozen_teacher_stays_and_the_encoder_learns_from_it_by_its_embedding_
     batches = work(r, 0, Machine()).model
     seen = {int(i) for micro in batches for i in micro.batch["ids"]}
     assert {int(i) for i in table.abs().sum(1).nonzero()} <= seen  # of the whole vocabulary, if the head taught it
+
+
+def test_a_teacher_that_stops_at_its_layer_teaches_what_a_whole_pass_would(monkeypatch):
+    one = gradients(auxiliary(), 60)
+    monkeypatch.setattr(Model, "_states", whole_pass)
+    other = gradients(auxiliary(), 60)
+    assert one[1] == other[1]
+    assert one[0].keys() == other[0].keys()
+    assert all(torch.equal(x, other[0][name]) for name, x in one[0].items())
+
+
+def whole_pass(model, seen, batch):
+    """The hidden states of a layer, with all that lies above it."""
+    states = []
+    handle = model.encoder.layers[1].register_forward_hook(lambda _, __, out: states.append(core._first(out)))
+    hooks = model.encoder.layers[1]._forward_hooks
+    stops = [hooks.pop(number) for number in [*hooks] if number != handle.id]
+    assert stops
+    embedding = model.encoder(batch)
+    handle.remove()
+    labels = core.apart(core._labels(batch), batch, -100)
+    return core.Encoded(embedding, embedding, tokens=core.apart(states[0], batch), labels=labels)
 
 
 @pytest.mark.parametrize("name", ["alone", "beside", "auxiliary"])

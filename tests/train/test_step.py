@@ -198,6 +198,18 @@ def test_a_compiled_model_is_still_perturbed():
         assert torch.equal(r.model(batch).embedding, clean)
 
 
+def test_blocks_that_are_compiled_are_stopped_at():
+    r = headed(CROPS, InfoNCE())
+    batch = work(r, 0, Machine()).model[0].batch
+    with torch.no_grad():
+        plain = r.model(batch, keep=1).tokens
+        for block in r.model.encoder.layers[1:]:
+            block.compile(backend="eager")
+        whole = r.model(batch).embedding
+        torch.testing.assert_close(r.model(batch, keep=1).tokens, plain)
+        torch.testing.assert_close(r.model(batch).embedding, whole)
+
+
 def test_a_model_that_is_compiled_as_a_whole_is_not_perturbed_in_silence():
     r = headed(DEEP, InfoNCE(), dropout=0.0)
     r.model.encoder.compile(backend="eager")

@@ -1,6 +1,7 @@
 """How many negatives an anchor has, of how many documents, and how often each is seen."""
 
 from diptych.checks.finding import Finding, Subject, percent
+from diptych.plural import counted
 from diptych.train.batches import epoch_steps
 
 FEW = 16  # negatives of an anchor
@@ -19,7 +20,7 @@ def batch(subject: Subject) -> Finding:
     theirs = hard * (recipe.batch if which == "all" else 1)
     numbers = {"batch": recipe.batch, "negatives": own + theirs, "hard": theirs, "documents": n}
     of_hard = f", {theirs:,} of them hard" if theirs else ""
-    told = f"{own + theirs:,} negatives for an anchor{of_hard}: {percent(own / n)} of {n:,} documents"
+    told = f"{counted(own + theirs, 'negative')} for an anchor{of_hard}: {percent(own / n)} of {counted(n, 'document')}"
     if 0 < own + theirs < FEW and which != "own":
         return Finding("negatives", "look", told, "few to choose among: a larger --batch, or more documents", numbers)
     if recipe.batch > n / 2:
@@ -33,9 +34,9 @@ def steps(subject: Subject) -> Finding:
     recipe, per_epoch = subject.recipe, epoch_steps(subject.recipe)
     epochs = recipe.steps / per_epoch
     numbers = {"steps": recipe.steps, "steps_per_epoch": per_epoch, "epochs": epochs}
-    told = f"{recipe.steps:,} steps, {epochs:.3g} passes over the data"
+    told = f"{counted(recipe.steps, 'step')}, {counted(epochs, 'pass', digits='.3g')} over the data"
     if epochs < 1:
-        remedy = f"{percent(1 - epochs)} of the data will not be seen: --epochs 1 is {per_epoch:,} steps"
+        remedy = f"{percent(1 - epochs)} of the data will not be seen: --epochs 1 is {counted(per_epoch, 'step')}"
         return Finding("steps", "look", told, remedy, numbers)
     if epochs > MANY:
         remedy = "few documents, seen often, are learned by heart: --epochs says how often, more documents help more"

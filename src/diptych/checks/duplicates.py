@@ -16,6 +16,7 @@ from jaxtyping import Int, UInt
 from diptych.checks.finding import Finding, Subject, percent
 from diptych.data.triplets import false_negatives
 from diptych.draws import mixed
+from diptych.plural import counted
 
 WORDS = 5  # of a stretch
 NEAR = 0.8  # Jaccard index of near duplicates
@@ -41,12 +42,24 @@ def duplicates(subject: Subject) -> Finding:
         "duplicate_pairs_per_batch": expected / 2,
         "false_negatives_per_anchor": expected / batch,
     }
-    told = f"{copies:,} copies and {alikes - copies:,} near copies of other documents, {percent(alikes / n)} of "
-    told += f"{subject.looked_at}: {expected / batch:.2g} false negatives for an anchor in a batch of {batch:,}"
+    told = f"{counted(copies, 'copy')} and {counted(alikes - copies, 'near copy')} of other documents, "
+    told += f"{percent(alikes / n)} of {subject.looked_at}: "
+    told += f"{counted(expected / batch, 'false negative', digits='.2g')} for an anchor in a batch of {batch:,}"
     if alikes <= MANY * n and expected / batch < COSTLY:
         return Finding("duplicates", "ok", told, "", numbers)
     remedy = "train on the first of each (`Documents.unique()` drops copies), or on smaller batches"
     return Finding("duplicates", "look", told, remedy, numbers)
+
+
+def unlike(texts: Sequence[str], why: str) -> Finding:
+    """How many of the texts are copies, where nothing can be learned of them; `why` says so."""
+    n, different = len(texts), len({_folded(text) for text in texts})
+    numbers = {"documents": n, "copies": n - different}
+    if different == 1 < n:
+        remedy = "all are copies of one document: see that this column is the text (--text-column), or add others"
+        return Finding("duplicates", "stop", why, remedy, numbers)
+    remedy = "a document is to have two parts, and to differ from others: join short ones, or add longer ones"
+    return Finding("views", "stop", why, remedy, numbers)
 
 
 def _folded(text: str) -> str:

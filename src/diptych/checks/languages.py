@@ -9,6 +9,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 
 from diptych.checks.finding import Finding, Subject, percent
+from diptych.plural import counted
 
 MOST = 2_000  # documents that are looked at
 CHARACTERS = 500  # of each
@@ -29,7 +30,7 @@ def languages(subject: Subject) -> Finding:
     numbers |= {f"language_{name}": share for name, share in _shares(of_languages).items()}
     told = f"scripts: {_listed(of_scripts)}"
     if guessed:
-        told += f"; languages, as guessed for {guessed:,} documents: {_listed(of_languages)}"
+        told += f"; languages, as guessed for {counted(guessed, 'document')}: {_listed(of_languages)}"
     mixed = [name for name, share in _shares(of_languages or of_scripts).items() if share >= SECOND]
     if len(mixed) < 2:
         return Finding("languages", "ok", told, "", numbers)
@@ -72,4 +73,4 @@ def _shares(counts: Mapping[str, int]) -> dict[str, float]:
 def _listed(counts: Mapping[str, int], most: int = 4) -> str:
     shares = [f"{name} {percent(share)}" for name, share in _shares(counts).items()]
     others = len(shares) - most
-    return ", ".join([*shares[:most], *([f"{others} others"] if others > 0 else [])])
+    return ", ".join([*shares[:most], *([counted(others, "other")] if others > 0 else [])])

@@ -9,6 +9,7 @@ from jaxtyping import Int
 from diptych.checks.finding import Finding, Subject, percent
 from diptych.core import Draw, Encoder, Recipe
 from diptych.evaluate.split import train_only
+from diptych.plural import counted
 from diptych.train.batches import samples
 
 MOST = 20_000  # documents that are looked at
@@ -32,7 +33,7 @@ def lengths(subject: Subject) -> Finding:
         "cut_from_documents": of_documents,
         "cut_from_views": of_views,
     }
-    told = f"{middle:,} tokens in the median, {low:,} to {high:,} in nine of ten documents"
+    told = f"{counted(middle, 'token')} in the median, {low:,} to {high:,} in nine of ten documents"
     if room is None:
         return Finding("lengths", "ok", f"{told}; nothing is cut off", "", numbers)
     told += f"; {percent(numbers['longer'])} longer than the {room:,} there is room for: {percent(of_views)} of the "
@@ -57,8 +58,10 @@ def short(subject: Subject) -> Finding | None:
     column = recipe.views[0].column
     by_words = float(np.mean([crop.by_words(recipe.data[int(i)][column]) for i in drawn]))
     numbers = {"documents": there, "left_out": lost, "by_words": by_words}
-    told = f"{lost:,} of {there:,} documents cannot be cropped and are left out; {percent(by_words)} are too short "
-    told += "for two crops of sentences and are cropped by words"
+    told = (
+        f"left out, for they cannot be cropped: {lost:,} of {counted(there, 'document')}; {percent(by_words)} are too "
+    )
+    told += "short for two crops of sentences and are cropped by words"
     if lost > FEW * there:
         return Finding("short", "look", told, "shorter crops: --sentences 1, or --rule halves", numbers)
     if by_words > MUCH:

@@ -15,6 +15,7 @@ from diptych.checks.finding import Finding, Subject, percent
 from diptych.core import Draw, Recipe, Sample, Text
 from diptych.measure.geometry import cosines
 from diptych.measure.neighbours import found_at_once
+from diptych.plural import counted
 from diptych.train.batches import samples, work
 
 MOST = 128  # pairs that are looked at
@@ -47,7 +48,7 @@ def views(subject: Subject) -> Finding:
         "cosine_of_others": others,
         "found_untrained": float(found_at_once(a, b).mean()),
     }
-    told = f"cosine {own:.2f} untrained (other texts {others:.2f})"
+    told = f"cosine {own:z.2f} untrained (other texts {others:z.2f})"
     if pairs.tokens:
         first, second = pairs.tokens
         shared, by_chance = _jaccard(first, second), _jaccard(first, [*second[1:], second[0]])
@@ -57,7 +58,7 @@ def views(subject: Subject) -> Finding:
             "same_tokens": sum(map(np.array_equal, first, second)),
         }
         told = f"{percent(shared)} of tokens in common (other texts {percent(by_chance)}), {told}"
-    told += f", {percent(numbers['found_untrained'])} found at once; {identical:,} of {n:,} pairs identical"
+    told += f", {percent(numbers['found_untrained'])} found at once; {identical:,} of {counted(n, 'pair')} identical"
     return _judged(told, numbers)
 
 

@@ -13,7 +13,8 @@ from diptych.choosing import HIGHER, JUDGED, LABELS, Checkpoint, Correlation
 from diptych.cli.progress import note
 from diptych.data.docstrings import corpus_of
 from diptych.evaluate import asked, suites
-from diptych.report.digits import score
+from diptych.plural import counted
+from diptych.report.digits import fixed, score
 from diptych.report.snippet import legible
 from diptych.runs import Run
 
@@ -139,7 +140,7 @@ def _tell_json(corpus: str, found: Sequence[Checkpoint], notes: Sequence[str]) -
 def _tell(corpus: str, found: Sequence[Checkpoint], notes: Sequence[str]) -> None:
     labels = [label for label in LABELS if label in found[0].scores]
     many = len({each.run for each in found})
-    print(legible(f"{len(found)} checkpoints of {many} {'run' if many == 1 else 'runs'} on {corpus}"))
+    print(legible(f"{counted(len(found), 'checkpoint')} of {counted(many, 'run')} on {corpus}"))
     print(*(legible(line) for line in notes), sep="\n")
     print(f"\n{_ranking(found, labels)}\n\n{_suggested(found, labels)}\n\n{_known(found, labels)}")
 
@@ -158,7 +159,7 @@ def _ranking(found: Sequence[Checkpoint], labels: Sequence[str]) -> str:
 
 def _digits(name: str, each: Checkpoint) -> str:
     value = each.scores.get(name)
-    return f"{value:.1f}" if name in ("effective_rank", "sts") and value is not None else score(value)
+    return fixed(value, 1) if name in ("effective_rank", "sts") and value is not None else score(value)
 
 
 def _suggested(found: Sequence[Checkpoint], labels: Sequence[str]) -> str:
@@ -189,7 +190,7 @@ def _overall(rho: Correlation) -> str:
 
 
 def _signed(x: float) -> str:
-    return f"{x:+.2f}".replace("-", "−")
+    return fixed(x, 2, signed=True)
 
 
 def _known(found: Sequence[Checkpoint], labels: Sequence[str]) -> str:

@@ -14,6 +14,7 @@ from diptych.cli.search import found, shown
 from diptych.data.docstrings import NAME, docstrings
 from diptych.fitting import fit
 from diptych.index import Index
+from diptych.plural import counted
 from diptych.recipes.settings import Settings
 from diptych.report.metrics import row_name
 from diptych.report.table import table
@@ -67,7 +68,10 @@ def demo(*, out: Path = Path("runs/demo"), seed: int = 0, json: bool = False) ->
         counts = {"documents": told["documents"], "classes": told["classes"], "seconds": seconds}
         print(jsonlib.dumps({"scores": scores, "errors": errors, **counts, "report": str(run.report)}))
         return
-    print(f"\n{told['documents']:,} docstrings of {told['classes']} modules, {seconds:.0f} seconds\n")
+    print(
+        f"\n{counted(told['documents'], 'docstring')} of {counted(told['classes'], 'module')}, "
+        f"{counted(seconds, 'second', digits='.0f')}\n"
+    )
     print(table(scores, errors))
     print(f"\n{_verdict(scores)}")
     for query in QUERIES:

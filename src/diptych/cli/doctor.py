@@ -16,10 +16,11 @@ from cyclopts import App
 from diptych import recipes, runs
 from diptych.checks.finding import Finding
 from diptych.cli.progress import note
-from diptych.cli.train import NAMES, command_of, imported, recorded
-from diptych.core import Machine, Recipe
+from diptych.cli.train import NAMES, command_of, documents_of, imported, recorded
+from diptych.core import DataError, Machine, Recipe
 from diptych.data.remote import is_url
-from diptych.doctor import examine
+from diptych.doctor import examine, refused
+from diptych.plural import counted
 from diptych.report.snippet import legible
 
 COLOURS = {"ok": "\x1b[32m", "look": "\x1b[33m", "stop": "\x1b[31m"}
@@ -43,14 +44,29 @@ class Told:
 
 
 def _doctor(function: Callable[..., Recipe], settings: Mapping[str, Any], told: Told, machine: Machine) -> int:
-    recipe = function(**settings)
-    note(*recipe.notes)
-    found = examine(recipe, machine)
+    title, found = _looked(function, settings, machine)
     if told.json:
-        print(jsonlib.dumps({"recipe": _title(recipe), "findings": [asdict(each) for each in found]}))
+        print(jsonlib.dumps({"recipe": title, "findings": [asdict(each) for each in found]}))
     else:
-        print(text(_title(recipe), found, sys.stdout.isatty() and "NO_COLOR" not in os.environ))
+        print(text(title, found, sys.stdout.isatty() and "NO_COLOR" not in os.environ))
     return int(any(each.verdict == "stop" for each in found))
+
+
+def _looked(
+    function: Callable[..., Recipe], settings: Mapping[str, Any], machine: Machine
+) -> tuple[str, Sequence[Finding]]:
+    """A title, and what is found of the recipe; of its documents, where no recipe can be made of them."""
+    try:
+        recipe = function(**settings)
+    except DataError as error:
+        documents = documents_of(function, settings)
+        if documents is None:
+            raise
+        note(*documents.notes)
+        title = f"{function.__name__} on {settings['corpus']}: {counted(len(documents), 'document')}"
+        return title, [refused(documents, str(error))]
+    note(*recipe.notes)
+    return _title(recipe), examine(recipe, machine)
 
 
 def _at_a_path(function: Callable[..., Recipe], settings: Mapping[str, Any], told: Told, machine: Machine) -> int:
@@ -73,7 +89,7 @@ def _title(recipe: Recipe) -> str:
     name = call.function.partition(":")[2] if call else "a recipe"
     corpus = call.arguments.get("corpus", "its data") if call else "its data"
     size = sum(p.numel() for p in recipe.model.encoder.parameters())
-    return f"{name} on {corpus}: {len(recipe.data):,} samples, {encoder} encoder of {size:,} parameters"
+    return f"{name} on {corpus}: {counted(len(recipe.data), 'sample')}, {encoder} encoder of {size:,} parameters"
 
 
 def text(title: str, found: Sequence[Finding], colours: bool = False) -> str:

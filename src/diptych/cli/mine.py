@@ -11,6 +11,7 @@ from diptych.data import triplets
 from diptych.data.mining import Wanted
 from diptych.embedding import apart
 from diptych.mining import mine as mine_pairs
+from diptych.plural import counted
 
 app = App(name="mine", help="Find hard negatives for pairs of texts.")
 
@@ -65,11 +66,11 @@ def mine(
     made, without = mine_pairs(model, encoders.load(model), rows, wanted, out, Counter)
     if without:
         note(
-            f"{without:,} of {len(rows):,} rows have no neighbour beyond the margin among ranks {ranks}, and are left "
-            "out; --ranks looks further, --margin comes nearer to the positive"
+            f"left out, without a neighbour beyond the margin among ranks {ranks}: {without:,} of "
+            f"{counted(len(rows), 'row')}; --ranks looks further, --margin comes nearer to the positive"
         )
     told = {"out": str(out), "rows": made, "pairs": len(rows), "without": without}
-    print(jsonlib.dumps(told) if json else f"{out}  {made:,} rows")
+    print(jsonlib.dumps(told) if json else f"{out}  {counted(made, 'row')}")
 
 
 def _ranks(text: str) -> tuple[int, int]:

@@ -51,8 +51,8 @@ class Live:
         return [f"rank {self.ranks[-1][1]:.0f}" + (f" {phase(self.ranks).now}" if known else "")]
 
     def _parts(self, metrics: Mapping[str, Any]) -> list[str]:
-        parts = [f"step {metrics['step']:,}/{metrics['steps']:,}", f"loss {metrics['loss']:.3f}"]
-        parts += [f"{name} {metrics[name]:.2f}" for name in ("alignment", "uniformity") if name in metrics]
+        parts = [f"step {metrics['step']:,}/{metrics['steps']:,}", f"loss {metrics['loss']:z.3f}"]
+        parts += [f"{name} {metrics[name]:z.2f}" for name in ("alignment", "uniformity") if name in metrics]
         parts += [f"{metrics['tokens_per_second']:,} tokens/s", f"padding {metrics['padding']:.2f}"]
         return [*parts, self._left(metrics)]
 

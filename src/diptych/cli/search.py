@@ -87,7 +87,7 @@ def shown(answers: Sequence[Mapping[str, Any]]) -> str:
     width = shutil.get_terminal_size((100, 20)).columns
     lines = []
     for answer in answers:
-        head = legible(f"  {answer['cosine']:.2f}  " + (f"{answer['label']}  " if answer["label"] else ""))
+        head = legible(f"  {answer['cosine']:z.2f}  " + (f"{answer['label']}  " if answer["label"] else ""))
         text = legible(" ".join(str(answer.get("text", answer.get("picture"))).split()))
         lines.append(head + textwrap.shorten(text, max(30, width - len(head)), placeholder=" ..."))
     return "\n".join(lines)

@@ -16,6 +16,7 @@ from diptych.encoders.folder import locate
 from diptych.evaluate import asked, hub, mteb, suites
 from diptych.evaluate.remembered import Remembered
 from diptych.evaluate.task import Result
+from diptych.plural import counted
 from diptych.report import board, history, page
 from diptych.report.history import Entry
 from diptych.train.precision import resolve
@@ -53,7 +54,8 @@ def evaluate(call: Call) -> None:
         encode, own, precision = _encoding(call, model)
         answers = asked.run(tasks, encode, model)
         note(
-            f"{model}: {answers.texts:,} texts embedded in {answers.embedding:.1f} s, scored in {answers.scoring:.1f} s"
+            f"{model}: {counted(answers.texts, 'text')} embedded in {answers.embedding:.1f} s, scored in "
+            f"{answers.scoring:.1f} s"
         )
         note(*(f"{model}: {line}" for line in answers.notes))
         return _entry(call, model, precision, own, data.name, fingerprint, answers.results)

@@ -6,6 +6,7 @@ from itertools import product
 from typing import Any
 
 from diptych.cli.kinds import fits, hints
+from diptych.plural import counted
 
 MANY = 1000  # runs of a call, and seeds
 
@@ -25,7 +26,7 @@ def calls(
         axes.insert(0, [(option, value) for value in values])
     found = {"-".join(f"{k}-{_short(x)}" for k, x in point): {**settings, **dict(point)} for point in product(*axes)}
     if len(found) > MANY:
-        raise ValueError(f"that would be {len(found):,} runs; a call makes up to {MANY:,}")
+        raise ValueError(f"that would be {counted(len(found), 'run')}; a call makes up to {MANY:,}")
     return {name: {k: x for k, x in each.items() if x is not None} for name, each in found.items()}
 
 

@@ -21,10 +21,12 @@ from diptych.cli.parallel import jobs_for, side_by_side, threads
 from diptych.cli.progress import Live, note
 from diptych.core import Machine, Recipe
 from diptych.data.docstrings import corpus_of
+from diptych.data.documents import Documents
 from diptych.fitting import begin, fit
 from diptych.fitting import resume as resume_run
 from diptych.fitting import verify as verify_run
 from diptych.instruments.guard import Watchfulness
+from diptych.plural import counted
 from diptych.report.snippet import legible
 from diptych.report.table import table, turned
 from diptych.train import precision, processes
@@ -186,6 +188,7 @@ def again(
 
 def _resume(folder: Path, output: Output) -> None:
     found = runs.find([folder])
+    note(*_alone_of(output, len(found)))
     if _jobs(output, len(found)) > 1:
         for run in found:
             recorded(run.call, run.folder / "run.toml")
@@ -239,9 +242,10 @@ def _train(function: Callable[..., Recipe], settings: Mapping[str, Any], output:
     if "" not in many and (out / "run.toml").exists():
         raise FileExistsError(f"{out} is a run, and --seeds and --sweep make a folder of runs; choose another --out")
     jobs = _jobs(output, len(calls))
+    note(*_alone_of(output, len(calls)))
     for folder in calls:
         runs.check_free(folder, output.force)
-    said = _understood(function, settings)
+    said = documents.notes if (documents := documents_of(function, settings)) else []
     note(*said)
     ready = [function(**next(iter(calls.values())))]
     note(*(line for line in ready[0].notes if line not in said))
@@ -271,11 +275,18 @@ def _jobs(output: Output, many: int) -> int:
     return jobs
 
 
+def _alone_of(output: Output, many: int) -> list[str]:
+    """What is to be known of --jobs where there is one run."""
+    if output.jobs == 1 or many != 1:
+        return []
+    return [f"--jobs {output.jobs} changes nothing: it puts runs of --seeds and --sweep side by side, and this is one"]
+
+
 def _side_by_side(out: Path, found: Sequence[runs.Run], output: Output) -> None:
     """Finishes runs that were begun, several at a time. Raises ChildProcessError naming those that failed."""
     left = [run.folder for run in found if not run.finished]
     jobs, each = max(1, _jobs(output, len(left))), threads()
-    note(f"{len(left)} runs to finish, {jobs} side by side, {each} {'thread' if each == 1 else 'threads'} each")
+    note(f"{counted(len(left), 'run')} to finish, {jobs} side by side, {counted(each, 'thread')} each")
     with _resumable(out):
         failed = side_by_side(left, jobs, ["--guard", output.guard], note)
     ended = [run for run in found if run.folder not in failed]
@@ -283,18 +294,18 @@ def _side_by_side(out: Path, found: Sequence[runs.Run], output: Output) -> None:
         _tell(ended, output.json)
     if failed:
         raise ChildProcessError(
-            f"{len(failed)} of {len(found)} runs failed: {', '.join(map(str, failed))}; what is said above tells why, "
-            f"and `diptych train --resume {quote(str(out))}` tries again"
+            f"{len(failed)} of {counted(len(found), 'run')} failed: {', '.join(map(str, failed))}; what is "
+            f"said above tells why, and `diptych train --resume {quote(str(out))}` tries again"
         )
 
 
-def _understood(function: Callable[..., Recipe], settings: Mapping[str, Any]) -> Sequence[str]:
-    """What is understood of a corpus, before the work that takes long; a recipe of one's own reads what it likes."""
+def documents_of(function: Callable[..., Recipe], settings: Mapping[str, Any]) -> Documents | None:
+    """The documents that a recipe will read, before the work that takes long; one of one's own reads what it likes."""
     asked = hints(function)  # recipes of rows of texts or of pictures read no documents
     own = "columns" in asked or "image_column" in asked
     if function not in NAMES.values() or own or not isinstance(settings.get("corpus"), str):
-        return []
-    return corpus_of(settings["corpus"], settings.get("text_column"), settings.get("label_column")).notes
+        return None
+    return corpus_of(settings["corpus"], settings.get("text_column"), settings.get("label_column"))
 
 
 def _for_seed(recipe: Recipe, arguments: Mapping[str, Any]) -> Recipe:

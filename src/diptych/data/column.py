@@ -6,6 +6,8 @@ from typing import Any, Generic, TypeVar, overload
 import numpy as np
 import pyarrow as pa
 
+from diptych.plural import counted
+
 T = TypeVar("T")
 TOGETHER = 512  # values that are decoded at once when all are wanted
 
@@ -38,7 +40,7 @@ class Column(Sequence[T], Generic[T]):
                 return Column(self._values.slice(start, max(0, stop - start)))
             return self.take(np.arange(start, stop, step))
         if not -len(self) <= i < len(self):
-            raise IndexError(f"there are {len(self)} values; got {i}")
+            raise IndexError(f"there is no place {i} among {counted(len(self), 'value')}")
         return self._values[i if self._rows is None else int(self._rows[i])].as_py()
 
     def __iter__(self) -> Iterator[T]:
@@ -51,7 +53,7 @@ class Column(Sequence[T], Generic[T]):
                 yield from chunk.slice(start, TOGETHER).to_pylist()
 
     def __repr__(self) -> str:
-        return f"<{len(self):,} values>"
+        return f"<{counted(len(self), 'value')}>"
 
     def take(self, rows: np.ndarray) -> "Column[T]":
         """The values at these places."""

@@ -12,7 +12,8 @@ import numpy as np
 import pyarrow as pa
 
 from diptych.core import DataError
-from diptych.data.tally import Tally, counted
+from diptych.data.tally import Tally
+from diptych.plural import counted
 
 Pair = tuple[str | None, str | None]  # a text and its label
 SCHEMA = pa.schema([("text", pa.large_string()), ("label", pa.string())])

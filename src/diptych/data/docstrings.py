@@ -15,7 +15,8 @@ import numpy as np
 
 from diptych.data import cache, grammar, parsed
 from diptych.data.documents import Documents, Understood, kept, read
-from diptych.data.tally import Tally, counted
+from diptych.data.tally import Tally
+from diptych.plural import counted
 
 WORDS = 10  # a docstring with fewer cannot be cropped to anything
 CLASS = 60  # documents; smaller classes are left out

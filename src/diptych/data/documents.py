@@ -13,7 +13,8 @@ from diptych.data import cache, corpus
 from diptych.data.column import Column, places
 from diptych.data.columns import label_of
 from diptych.data.sources import find
-from diptych.data.tally import Tally, counted
+from diptych.data.tally import Tally
+from diptych.plural import counted
 
 Understood = tuple[str, Iterable[corpus.Pair]]  # how a source was understood, and what is in it
 FORMAT = "2"  # of what is cached; another number makes old entries unused
@@ -56,7 +57,7 @@ class Documents:
         if not len(rows):
             raise ValueError(f"a corpus has at least one document; none of {self.name} was selected")
         if rows.min() < -len(self) or rows.max() >= len(self):
-            raise IndexError(f"{self.name} has {len(self)} documents; got {rows.min()} to {rows.max()}")
+            raise IndexError(f"{self.name} has {counted(len(self), 'document')}; got {rows.min()} to {rows.max()}")
         rows = rows % len(self)
         return replace(
             self,
@@ -118,7 +119,7 @@ def from_texts(texts: Iterable[str], labels: Iterable[object] | None = None, nam
     texts = [texts] if isinstance(texts, str) else list(texts)
     names = [None] * len(texts) if labels is None else list(labels)
     if len(names) != len(texts):
-        raise ValueError(f"there are {len(texts)} texts and {len(names)} labels; each text has one")
+        raise ValueError(f"each text has a label; got {counted(len(texts), 'text')} and {counted(len(names), 'label')}")
     for i, text in enumerate(texts):
         if not (text is None or isinstance(text, str)):
             raise TypeError(f"a text is a string; number {i} is {text!r:.40} ({type(text).__name__})")

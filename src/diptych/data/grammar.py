@@ -18,6 +18,7 @@ import numpy as np
 from diptych.data import cache
 from diptych.data.documents import Documents, Understood, kept
 from diptych.data.tally import Tally
+from diptych.plural import counted
 
 NAME = "topics"  # stands for this corpus where a path could be
 OF_TOPIC, OF_ALL, OWN = 60, 400, 6  # words of a topic, of all topics, of a document
@@ -75,7 +76,7 @@ class Topics:
 
         def understood(tally: Tally) -> Understood:
             return (
-                f"made by a grammar: {self.topics} topics, sentences of a document alike by {self.alike:g}",
+                f"made by a grammar: {counted(self.topics, 'topic')}, sentences of a document alike by {self.alike:g}",
                 self._made(),
             )
 

@@ -20,7 +20,8 @@ from diptych.data.documents import Documents, from_texts
 from diptych.data.sources import Table, find
 from diptych.data.store import TokenStore
 from diptych.data.tables import excerpt
-from diptych.data.tally import Tally, counted
+from diptych.data.tally import Tally
+from diptych.plural import counted
 
 USUAL = {
     "first": ["sentence1", "sentence_1", "sentence_a", "text1", "sent0"],
@@ -105,7 +106,7 @@ def read(
         raise DataError("; ".join([f"there is no whole row in {source.name}", *tally.sentences()]))
     firsts, seconds, scores = zip(*whole, strict=True)
     if min(scores) == max(scores):
-        raise DataError(f"all {len(scores)} scores in {source.name} are {scores[0]:g}: there is nothing to learn")
+        raise DataError(f"every score in {source.name} ({len(scores):,}) is {scores[0]:g}: there is nothing to learn")
     roles = ", ".join(f"{role} in {name!r}" for role, name in found.items())
     notes = [f"{counted(len(whole), 'row')} from {source.name}: {roles}{told}", *tally.sentences()]
     scaled = (np.array(scores, np.float64) - least) / (most - least)
@@ -141,7 +142,7 @@ def _of_split(name: str, rows: Sequence[Row], split: str | None) -> tuple[list[t
     chosen = [(number, row) for number, row in numbered if row.get(SPLIT) == wanted]
     if not chosen:
         raise DataError(f"{name} has no row of the split {wanted!r}; there are {listed(sorted(map(str, there)))}")
-    return chosen, f"; of the split {wanted!r}, which is {len(chosen):,} of {len(rows):,} rows"
+    return chosen, f"; of the split {wanted!r}, which is {len(chosen):,} of {counted(len(rows), 'row')}"
 
 
 def _whole(

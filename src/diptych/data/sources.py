@@ -17,6 +17,7 @@ from diptych.data.corpus import Pair
 from diptych.data.files import BinaryFileError, File, below, digest, ending, matching, opened, shown, size, special
 from diptych.data.remote import UnreachableError, is_url
 from diptych.data.tally import Tally
+from diptych.plural import counted
 
 FORMATS = {
     ".txt": "text",
@@ -131,7 +132,8 @@ def _main(files: Sequence[File], where: str, named: Collection[str]) -> str:
             formats.setdefault(format, []).append(file)
     if not formats:
         raise DataError(
-            f"there is no document in {where}: none of its {len(files)} files is {_known()} or one of them with .gz"
+            f"there is no document in {where}: none of its {counted(len(files), 'file')} is {_known()} or one "
+            "of them with .gz"
         )
     if len(formats) == 1:
         return next(iter(formats))

@@ -19,6 +19,7 @@ from diptych.data import cache
 from diptych.data.column import places
 from diptych.data.documents import Documents
 from diptych.data.sentences import Segmentation, boundaries, lengths
+from diptych.plural import counted
 from diptych.tokens.pieces import together
 from diptych.tokens.read import Read, reader
 from diptych.tokens.tokenise import plain
@@ -82,7 +83,7 @@ class TokenStore:
 
     def __getitem__(self, i: int) -> Record:
         if not -len(self) <= i < len(self):
-            raise IndexError(f"there are {len(self)} documents; got {i}")
+            raise IndexError(f"there is no document {i} among {counted(len(self), 'document')}")
         row = i % len(self) if self.rows is None else int(self.rows[i])
         batch = bisect_right(self.starts, row) - 1
         return {"text": self.batches[batch][row - self.starts[batch]]}
@@ -91,7 +92,7 @@ class TokenStore:
         """The documents at these places, in this order. Raises IndexError if there is no such place."""
         chosen = places(indices)
         if len(chosen) and not -len(self) <= chosen.min() <= chosen.max() < len(self):
-            raise IndexError(f"there are {len(self)} documents; got {chosen.min()} to {chosen.max()}")
+            raise IndexError(f"{counted(len(self), 'document')} to choose among; got {chosen.min()} to {chosen.max()}")
         rows = chosen % max(1, len(self)) if self.rows is None else self.rows[chosen]
         return replace(self, fingerprint=cache.key("select", self.fingerprint, chosen), rows=rows)
 

@@ -2,6 +2,8 @@
 
 from collections import Counter
 
+from diptych.plural import counted
+
 
 class Tally:
     """Counts of events, each of which becomes a sentence for a person."""
@@ -15,8 +17,3 @@ class Tally:
 
     def sentences(self) -> list[str]:
         return [f"{counted(n, noun)} {event}" for (noun, event), n in self._counts.items()]
-
-
-def counted(n: int, noun: str) -> str:
-    """The number with its noun: "1 file", "2,000 documents", "4 classes"."""
-    return f"{n:,} {noun}" + ("" if n == 1 else "es" if noun.endswith("s") else "s")

@@ -25,7 +25,8 @@ from diptych.data.documents import Documents
 from diptych.data.sources import Table, find, sample
 from diptych.data.store import TokenStore
 from diptych.data.tables import excerpt
-from diptych.data.tally import Tally, counted
+from diptych.data.tally import Tally
+from diptych.plural import counted
 
 FORMAT = "1"  # of what is cached; another number makes old entries unused
 FILE, FACTS = "rows.arrow", "facts.json"

@@ -14,6 +14,7 @@ from diptych.encoders import folder as layout
 from diptych.encoders.pooling import SAVED, Pooling
 from diptych.encoders.quiet import quiet
 from diptych.encoders.transformer import Transformer, positions
+from diptych.plural import counted
 
 if TYPE_CHECKING:
     from transformers import PretrainedConfig, PreTrainedModel, PreTrainedTokenizerFast
@@ -145,7 +146,9 @@ def network_in(folder: Path, weights: Weights = "fp32") -> "PreTrainedModel":
     missing = sorted(key for key in report["missing_keys"] if not key.startswith("pooler."))
     if missing:
         some = ", ".join(missing[:3])
-        raise ValueError(f"the weights in {folder} lack {len(missing)} tensors of {type(network).__name__}: {some}")
+        raise ValueError(
+            f"the weights in {folder} lack {counted(len(missing), 'tensor')} of {type(network).__name__}: {some}"
+        )
     return network
 
 
@@ -193,7 +196,7 @@ def _check(config: "PretrainedConfig", folder: Path) -> None:
         with safe_open(file, "pt") as weights:
             tensors += len(weights.keys())
     if isinstance(blocks, int) and blocks > max(SHARED, tensors):
-        raise ValueError(f"{folder} speaks of {blocks:,} blocks and has {tensors:,} tensors")
+        raise ValueError(f"{folder} speaks of {counted(blocks, 'block')} and has {counted(tensors, 'tensor')}")
 
 
 SIZES = (

@@ -20,6 +20,7 @@ from torch.autograd.function import once_differentiable
 from diptych.core import Batch, Encoder, Text
 from diptych.draws import at, kept
 from diptych.encoders import folder as layout
+from diptych.plural import counted
 from diptych.tokens.damped import Reader
 from diptych.tokens.tokenise import plain, tokenise
 
@@ -47,7 +48,9 @@ class Static(Encoder):
         self._read = Reader.of(self.tokenizer)
         needed = 1 + max(self.tokenizer.get_vocab().values(), default=-1)
         if needed > len(table):
-            raise ValueError(f"the tokenizer has {needed} tokens and the table only {len(table)} vectors")
+            raise ValueError(
+                f"the tokenizer has {counted(needed, 'token')} and the table only {counted(len(table), 'vector')}"
+            )
         if not 0 <= dropout < 1:
             raise ValueError(f"dropout is a probability in [0, 1); got {dropout}")
         self.embedding = Bag(table.float(), dropout)

@@ -25,6 +25,7 @@ from diptych.encoders.packing import Layout, laid_out, packable, rounded
 from diptych.encoders.pooling import SAVED, Pooling, pool, pool_row
 from diptych.encoders.quiet import quiet
 from diptych.encoders.recompute import recomputed
+from diptych.plural import counted
 from diptych.tokens.surround import enclose
 from diptych.tokens.tokenise import plain, surroundings, tokenise
 
@@ -100,7 +101,9 @@ class Transformer(Encoder):
         tokens = 1 + max(self.tokenizer.get_vocab().values(), default=-1)
         rows = self.network.get_input_embeddings().num_embeddings
         if tokens > rows:
-            raise ValueError(f"the tokenizer has {tokens} tokens and the network only {rows} embeddings")
+            raise ValueError(
+                f"the tokenizer has {counted(tokens, 'token')} and the network only {counted(rows, 'embedding')}"
+            )
 
     def _unused_pooler(self) -> None:
         """BERT's second output is not ours: its weights are kept for other tools, and never trained."""

@@ -19,7 +19,7 @@ def sampled(pairs: Pairs, seed: int = 0, most: int = MOST) -> Pairs:
     """At most `most` of the pairs, drawn by the seed, in their order."""
     a, b = pairs
     if len(a) != len(b):
-        raise ValueError(f"pairs are two lists of the same length; got {len(a)} and {len(b)} texts")
+        raise ValueError(f"pairs are two lists of the same length; got {len(a)} and {len(b)}")
     if len(a) <= most:
         return list(a), list(b)
     chosen = np.sort(np.random.default_rng(seed).choice(len(a), most, replace=False))

@@ -11,6 +11,7 @@ from diptych.core import DataError
 from diptych.data.columns import label_of, listed
 from diptych.evaluate.columns import columns, stem, strings
 from diptych.evaluate.split import split
+from diptych.plural import counted
 
 PARTS = {
     "train": "train",
@@ -129,14 +130,16 @@ def read(path: Path, texts: Sequence[str] = ("text",), sparing: bool = False) ->
     there = [row for row, label in enumerate(labels) if label is not None]
     if len(there) < len(labels) and not (sparing and there):
         missing = next(row for row, label in enumerate(labels, 1) if label is None)
-        raise DataError(f"{path}: {len(labels) - len(there):,} of {len(labels):,} rows have no label, as row {missing}")
+        raise DataError(
+            f"{path}: no label: {len(labels) - len(there):,} of {counted(len(labels), 'row')}, as row {missing}"
+        )
     names, classes = np.unique([labels[row] for row in there], return_inverse=True)
     if len(names) < 2:
         raise DataError(f"{path}: all rows are of one class, {str(names[0])!r}; two are needed at least")
     kept = tuple([column[row] for row in there] for column in (strings(path, x, table[x]) for x in texts))
     parts = _parts(path, list(map(str, table.get("split", []))), there)
     if left := len(labels) - len(there):
-        notes.append(f"{stem(path)}: {left:,} of {len(labels):,} rows have no label and are left out")
+        notes.append(f"{stem(path)}: no label, and left out: {left:,} of {counted(len(labels), 'row')}")
     return Labelled(stem(path), kept, classes, [str(x) for x in names], parts, notes)
 
 

@@ -12,11 +12,11 @@ from scipy import sparse
 
 from diptych.core import DataError
 from diptych.data.tables import excerpt
-from diptych.data.tally import counted
 from diptych.evaluate.columns import columns, stem, strings
 from diptych.evaluate.task import Look
 from diptych.measure.geometry import cosines
 from diptych.measure.rows import Rows
+from diptych.plural import counted
 
 SIDES = ("sentence1", "sentence2")
 
@@ -66,7 +66,7 @@ def read(path: Path, gold: str, least: float, most: float) -> Pairs:
     if left and "test" in {*map(str, table.get("split", []))} - {*split}:
         raise DataError(f"{path}: no pair of the split 'test' has a {gold}, so there is nothing to judge by")
     if left:
-        notes.append(f"{path.name}: {left:,} of {len(values):,} pairs have no {gold} and are left out")
+        notes.append(f"{path.name}: no {gold}, and left out: {left:,} of {counted(len(values), 'pair')}")
     return Pairs(stem(path), first, second, numbers, split, subset, notes)
 
 

@@ -18,6 +18,7 @@ from diptych.evaluate.score import Paired, Score, paired
 from diptych.evaluate.split import labelled, split
 from diptych.evaluate.tfidf import TfIdf
 from diptych.measure.rows import Rows
+from diptych.plural import counted
 
 Encode = Callable[[Sequence[str]], Rows]
 
@@ -117,7 +118,7 @@ def _questions(documents: Labelled, pairs: Pairs, wanted: Sequence[str], seed: i
             train, test = split(len(places))
         notes += [reason] if reason else _of_the_split(names, classes, train, test)
     if set(WITHOUT) & set(wanted) and len(pairs[0]) < 2:
-        notes.append(f"{len(pairs[0])} pairs of crops: {_and(WITHOUT)} need at least 2.")
+        notes.append(f"{counted(len(pairs[0]), 'pair')} of crops: {_and(WITHOUT)} need at least 2.")
     asked = {*(WITH_LABELS if len(test) else ()), *(WITHOUT if len(pairs[0]) > 1 else ())}
     about = texts if len(places) == len(texts) else [texts[i] for i in places]
     questions = Questions(about, classes, train, test, pairs, [m for m in wanted if m in asked])
@@ -128,7 +129,7 @@ def _too_few(documents: int, classes: int) -> str | None:
     if documents == 0:
         return f"No labels: only {_and(WITHOUT)}."
     if documents < FEWEST:
-        why = f"{documents} labelled documents, fewer than {FEWEST}: a tenth of them says nothing"
+        why = f"{counted(documents, 'labelled document')}, fewer than {FEWEST}: a tenth of them says nothing"
         return f"{why}, so only {_and(WITHOUT)}."
     if classes == 1:
         return f"One class only, so nothing can be told apart: only {_and(WITHOUT)}."
@@ -145,16 +146,12 @@ def _of_the_split(
     unseen = int((~np.isin(classes[test], classes[train])).sum())
     notes = []
     if alone:
-        notes.append(f"{_count(alone, 'class', 'classes')} of one document cannot be in both parts.")
+        notes.append(f"{counted(alone, 'class')} of one document cannot be in both parts.")
     if unseen:
-        notes.append(f"{_count(unseen, 'test document')} of a class with no training document: none can be right.")
+        notes.append(f"{counted(unseen, 'test document')} of a class with no training document: none can be right.")
     if len(train) < K:
-        notes.append(f"{len(train)} training documents, fewer than k = {K}: all of them vote.")
+        notes.append(f"{counted(len(train), 'training document')}, fewer than k = {K}: all of them vote.")
     return notes
-
-
-def _count(n: int, one: str, many: str = "") -> str:
-    return f"{n} {one if n == 1 else many or one + 's'}"
 
 
 def _and(names: Sequence[str]) -> str:
@@ -207,14 +204,16 @@ def encoded(name: str, encode: Encode, texts: Sequence[str]) -> Rows:
     """Finite rows, one per text, as an array or a sparse matrix. Raises ValueError if they are not that."""
     rows: Rows = given.tocsr() if sparse.issparse(given := encode(texts)) else np.asarray(given)
     if rows.ndim != 2 or rows.shape[0] != len(texts):
-        raise ValueError(f"{name} gave embeddings of shape {rows.shape} for {len(texts)} texts; one row each is due")
+        raise ValueError(
+            f"{name} gave embeddings of shape {rows.shape} for {counted(len(texts), 'text')}; one row each is due"
+        )
     if sparse.issparse(rows):
         bad = len(np.unique(rows.tocoo().row[~np.isfinite(rows.data)]))
     else:
         bad = int((~np.isfinite(rows)).any(1).sum())
     if bad:
         raise ValueError(
-            f"{name} gave NaN or infinite embeddings for {bad} of {len(texts)} texts: "
+            f"{name} gave NaN or infinite embeddings for {bad} of {counted(len(texts), 'text')}: "
             "the model diverged; train it with a lower learning rate"
         )
     return rows

@@ -5,6 +5,8 @@ from typing import Self
 
 from scipy import sparse
 
+from diptych.plural import counted
+
 
 class TfIdf:
     """Words weighted by rarity: `TfidfVectorizer(sublinear_tf=True)`, the whole vocabulary.
@@ -23,7 +25,9 @@ class TfIdf:
         try:
             self.vectorizer.fit(texts)
         except ValueError as error:
-            raise ValueError(f"TF-IDF finds no words of two or more letters in these {len(texts)} texts") from error
+            raise ValueError(
+                f"TF-IDF finds no words of two or more letters in {counted(len(texts), 'text')}"
+            ) from error
         self.fitted = True
         return self
 

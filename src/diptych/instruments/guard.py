@@ -85,10 +85,10 @@ class Guard:
 
     def _troubles(self, x: Float[Tensor, "b p"], y: Float[Tensor, "b p"]) -> Iterator[Trouble]:
         if (cosine := float(mean_cosine(x))) > ONE_POINT:
-            yield "constant", f"all samples have nearly one embedding (mean cosine {cosine:.4f}); {MORE_APART}"
+            yield "constant", f"all samples have nearly one embedding (mean cosine {cosine:z.4f}); {MORE_APART}"
             return
         if (gap := float(nearer(x, y))) < NEARER:
-            yield "chance", f"pairs are no nearer than others (by {gap:.4f}), so nothing is learned; {MORE_APART}"
+            yield "chance", f"pairs are no nearer than others (by {gap:z.4f}), so nothing is learned; {MORE_APART}"
         if self.calls == 1 and (near := float(alignment(x, y))) < SAME:
             yield "identical", f"the two views of a sample are the same (alignment {near:.1e}); {OTHER_VIEWS}"
         if (copies := duplicates(x)) > COPIES:

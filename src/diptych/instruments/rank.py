@@ -8,6 +8,7 @@ from diptych.core import Encoder, Recipe, Sample, Snapshot, compared
 from diptych.instruments.moments import Moments
 from diptych.instruments.still import still
 from diptych.measure.rank import bound, effective_of, effective_rank, energy_of, spectrum
+from diptych.plural import counted
 
 PROBE, FEW = 1024, 64  # samples that are embedded at every look, at most and at least
 ROWS = 256  # of a batch, that are looked at
@@ -85,5 +86,8 @@ def bounded(recipe: Recipe) -> list[str]:
     if n >= dim:
         return []
     return [
-        f"ranks are those of {n:,} samples: they are at most {bound(n, dim):,}, though embeddings have {dim:,} columns"
+        (
+            f"ranks are those of {counted(n, 'sample')}: they are at most {bound(n, dim):,}, though embeddings "
+            f"have {dim:,} columns"
+        )
     ]

@@ -1,18 +1,19 @@
-"""Snapshots of a run: its encoder as it is after so many steps, to choose among later."""
+"""Snapshots of a run: what it would leave if it ended after so many steps, to choose among later."""
 
 from collections.abc import Mapping
 from contextlib import ExitStack
 from pathlib import Path
 
-from diptych.core import Encoder, Snapshot
+from diptych.core import Model, Snapshot
 from diptych.runs import whole
 
 
 class Saving:
     """Saves the encoder to `folder`/000000200 every so many steps, and at the end, whole or not at all.
 
-    An encoder with an adapter saves that alone. One that is there already stays: a run that is taken up again would
-    make the same. A model whose weights are divided among processes is not saved.
+    A head for language is saved with it, so that training can go on from there. An encoder with an adapter saves that
+    alone. One that is there already stays: a run that is taken up again would make the same. A model whose weights are
+    divided among processes is not saved.
     """
 
     def __init__(self, folder: Path, every: int):
@@ -24,14 +25,14 @@ class Saving:
         place = self.folder / f"{snapshot.step:09}"
         if not (snapshot.model.sharded or place.exists()):
             with whole(place) as part:
-                save(snapshot.model.encoder, part)
+                save(snapshot.model, part)
         return {}
 
 
-def save(encoder: Encoder, folder: Path) -> None:
-    """Saves an encoder that is learning, with its tables as they would be looked up now, and leaves it as it was."""
+def save(model: Model, folder: Path) -> None:
+    """Saves a model that is learning, with its tables as they would be looked up now, and leaves it as it was."""
     with ExitStack() as stack:
-        for table in encoder.tables:
+        for table in model.encoder.tables:
             if look := getattr(table, "look", None):
                 stack.enter_context(look.current())
-        encoder.save(folder)
+        model.save(folder)

@@ -14,6 +14,7 @@ from scipy import sparse
 from torch import Tensor
 
 from diptych.measure.rows import Rows, blocks, products, squares, unit
+from diptych.plural import counted
 
 SPARE = 22  # candidates beyond k
 
@@ -29,7 +30,7 @@ def neighbours(
     if not 1 <= k <= bank.shape[0]:
         raise ValueError(f"k is one of 1..{bank.shape[0]}, the rows to choose from; got {k}")
     if queries.shape[1] != bank.shape[1]:
-        raise ValueError(f"queries have {queries.shape[1]} columns and the bank has {bank.shape[1]}")
+        raise ValueError(f"queries have {counted(queries.shape[1], 'column')} and the bank has {bank.shape[1]}")
     if cosine:
         queries, bank = unit(queries), unit(bank)
     search = _sparse if sparse.issparse(bank) else _dense
@@ -121,7 +122,7 @@ def ranks(x: Rows, y: Rows) -> Int[np.ndarray, " n"]:
     Cosines that agree to ten decimals are equal, and the lower index comes first.
     """
     if x.shape[0] != y.shape[0]:
-        raise ValueError(f"row i of one side belongs to row i of the other; got {x.shape[0]} and {y.shape[0]} rows")
+        raise ValueError(f"row i of one side belongs to row i of the other; got {x.shape[0]} and {y.shape[0]}")
     x, y = unit(x), unit(y)
     parts = []
     for block in blocks(x.shape[0], y.shape[0]):

@@ -17,6 +17,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from diptych.plural import counted
+
 Kernel = Literal["linear", "rbf"]
 Dense = Any  # [n, d]: a tensor or an array
 FEWEST = 4  # samples of which HSIC can be estimated without bias
@@ -43,7 +45,7 @@ def table(
     rows = _directions(xs, kernel, debiased)
     columns = rows if ys is None else _directions(ys, kernel, debiased)
     if rows.shape[1] != columns.shape[1]:
-        raise ValueError(f"row i of both is of one sample; got {len(xs[0])} and {len((ys or xs)[0])} rows")
+        raise ValueError(f"row i of both is of one sample; got {len(xs[0])} and {len((ys or xs)[0])}")
     return (rows @ columns.T).numpy()
 
 
@@ -63,7 +65,7 @@ def minibatch_cka(batches: Iterable[tuple[Dense, Dense]], kernel: Kernel = "line
     for x, y in batches:
         k, l = (centred(gram(z, kernel)) for z in (x, y))  # noqa: E741
         if k.shape != l.shape:
-            raise ValueError(f"row i of both is of one sample; got {len(k)} and {len(l)} rows")
+            raise ValueError(f"row i of both is of one sample; got {len(k)} and {len(l)}")
         sums += torch.stack([(k * l).sum(), (k * k).sum(), (l * l).sum()]) / (len(k) * (len(k) - 3))
     if not sums.any():
         raise ValueError("CKA is of one batch or more; got none")
@@ -88,10 +90,10 @@ def gram(x: Dense, kernel: Kernel = "linear") -> Float[Tensor, "n n"]:
     if x.ndim != 2:
         raise ValueError(f"CKA is of tables (n d); got shape {tuple(x.shape)}")
     if bad := int((~torch.isfinite(x)).any(1).sum()):
-        raise ValueError(f"CKA is of numbers; {bad} of {len(x)} rows hold NaN or infinity")
+        raise ValueError(f"CKA is of numbers; NaN or infinity in {bad} of {counted(len(x), 'row')}")
     moved = x - x.mean(0)
     if moved.square().sum() <= rounding**2 * x.square().sum():
-        raise ValueError(f"CKA is of samples that differ; all {len(x)} rows are the same")
+        raise ValueError(f"CKA is of samples that differ; all rows ({len(x):,}) are the same")
     if kernel == "linear":
         return moved @ moved.T
     square = torch.cdist(moved, moved, compute_mode="donot_use_mm_for_euclid_dist").square()
@@ -124,7 +126,7 @@ def _directions(xs: Sequence[Dense], kernel: Kernel, debiased: bool) -> Float[Te
     rows = torch.empty(len(xs), len(xs[0]) ** 2, dtype=torch.float64)
     for row, x in zip(rows, xs, strict=True):
         if len(x) != len(xs[0]):
-            raise ValueError(f"row i of all is of one sample; got {len(xs[0])} and {len(x)} rows")
+            raise ValueError(f"row i of all is of one sample; got {len(xs[0])} and {len(x)}")
         k = centred(gram(x, kernel), debiased)
         torch.div(k.flatten(), k.norm(), out=row)
     return rows

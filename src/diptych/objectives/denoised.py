@@ -5,6 +5,7 @@ from dataclasses import replace
 from torch import nn
 
 from diptych.core import Objective, Terms, Views
+from diptych.plural import counted
 
 
 class Denoised(Objective):
@@ -26,7 +27,7 @@ class Denoised(Objective):
     def forward(self, views: Views, teacher: Views) -> Terms:
         given, biases = views["view"], views.get("bias", [])
         if len(given) != len(biases):
-            raise ValueError(f"each view has a bias to take away; got {len(biases)} for {len(given)} views")
+            raise ValueError(f"each view has a bias to take away; got {len(biases)} for {counted(len(given), 'view')}")
         clean = [
             replace(encoded, projection=self.head(encoded.embedding - bias.embedding))
             for encoded, bias in zip(given, biases, strict=True)

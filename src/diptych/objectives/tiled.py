@@ -13,6 +13,8 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
+from diptych.plural import counted
+
 ROWS = 256  # anchors of a tile
 EPSILON = 1e-12  # no row is divided by less, as in F.normalize
 
@@ -54,10 +56,10 @@ def cosine_cross_entropy(
     blocks = [Block(candidates)] if isinstance(candidates, Tensor) else list(candidates)
     b = len(anchors)
     if len(positive) != b:
-        raise ValueError(f"there is one positive per anchor; got {len(positive)} for {b} anchors")
+        raise ValueError(f"there is one positive per anchor; got {len(positive)} for {counted(b, 'anchor')}")
     for block in blocks:
         if (block.own or block.weight != 1) and len(block.rows) != b:
-            raise ValueError(f"an anchor has one row of its own; got {len(block.rows)} for {b} anchors")
+            raise ValueError(f"an anchor has one row of its own; got {len(block.rows)} for {counted(b, 'anchor')}")
     precision = torch.float32
     for x in (anchors, *(block.rows for block in blocks)):
         precision = torch.promote_types(precision, x.dtype)

@@ -4,6 +4,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+from diptych.plural import counted
+
 if TYPE_CHECKING:
     from diptych.core import Fitted, Noise, Perturb, Recipe, View
 
@@ -78,7 +80,8 @@ def _checked(recipe: "Recipe") -> "Recipe":
         raise ValueError(f"--perturb-layer {found.layer}: layers of this model are {' '.join(told)}")
     if getattr(found.noise, "component", 0) >= recipe.model.encoder.dim:
         raise ValueError(
-            f"--perturb-component {found.noise.component} removes all {recipe.model.encoder.dim} directions there are"  # type: ignore[union-attr]
+            f"--perturb-component {getattr(found.noise, 'component', 0)} removes every one of "
+            f"{counted(recipe.model.encoder.dim, 'direction')}"
         )
     return replace(recipe, notes=[*recipe.notes, *_of_perturb(found, bool(recipe.model.language))])
 

@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Unpack
 
 from diptych.core import Recipe, View, recipe
+from diptych.plural import counted
 from diptych.recipes.also import also
 from diptych.recipes.rows import EVERY, Judged, of_rows
 from diptych.recipes.settings import (
@@ -133,7 +134,10 @@ def _of_repeated(rows: "Triplets", batch: int) -> list[str]:
     expected = false_negatives(rows.texts("premise"), batch)
     if expected < 0.01:
         return []
-    told = f"a batch of {batch} has {expected:.2g} times, on average, a premise beside a row that repeats it"
+    told = (
+        f"a batch of {batch} has {counted(expected, 'time', digits='.2g')}, on average, a premise beside "
+        "a row that repeats it"
+    )
     return [f"{told}: what follows from one is then a negative of the other"]
 
 
@@ -143,5 +147,5 @@ def _short(given: dict[str, Any], kind: Defaults, steps: int, notes: list[str]) 
     if usual is None or {"warmup", "warmup_steps"} & given.keys() or steps >= 10 * usual:
         return given
     short = steps // 10
-    notes.append(f"warm-up {usual} -> {short} steps: the run takes {steps:,}")
+    notes.append(f"warm-up {usual} -> {counted(short, 'step')}: the run takes {steps:,}")
     return {**given, "warmup_steps": short}

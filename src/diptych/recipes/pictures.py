@@ -212,8 +212,8 @@ def read(corpus: "str | Pictures", given: Mapping[str, Any]) -> "Pictures":
 
 def _learned(pictures: "Pictures", given: Mapping[str, Any]) -> "tuple[Pictures, list[str]]":
     """The pictures to learn from, and what to say of that."""
-    from diptych.data.tally import counted
     from diptych.evaluate.split import train_only
+    from diptych.plural import counted
 
     train = pictures.part("train")
     if len(train) and len(train) < len(pictures):

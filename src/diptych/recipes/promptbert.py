@@ -7,6 +7,7 @@ from itertools import takewhile
 from typing import TYPE_CHECKING, Unpack
 
 from diptych.core import Recipe, recipe
+from diptych.plural import counted
 from diptych.recipes import sentences as of_sentences
 from diptych.recipes.sentences import OWN
 from diptych.recipes.settings import Defaults, Settings, options
@@ -136,8 +137,8 @@ def _templates(
         made.append(Template(words.template, window, length, before=tuple(before), after=tuple(after), stop=stop))
         if length + len(before) + len(after) > encoder.max_tokens:
             raise ValueError(
-                f"a template of {len(before) + len(after)} tokens and --length {length} are more than this encoder "
-                f"reads, {encoder.max_tokens}"
+                f"a template of {counted(len(before) + len(after), 'token')} and --length {length} are more "
+                f"than this encoder reads, {encoder.max_tokens}"
             )
     return made
 

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+from diptych.plural import counted
 from diptych.recipes.dropout import STATIC_DROPOUT
 from diptych.recipes.settings import KINDS, Defaults, Settings, options
 from diptych.recipes.text import Method, build
@@ -38,7 +39,10 @@ def sentence(encoder: "Static | Transformer", count: int, length: int) -> "Sente
 
     around = special(encoder)
     if length <= around:
-        raise ValueError(f"--length {length}: {around} special tokens are among them, so give {around + 1} or more")
+        raise ValueError(
+            f"--length {length}: {counted(around, 'special token is', 'special tokens are')} among them, so "
+            f"give {around + 1} or more"
+        )
     return Sentence(count, most=length - around)
 
 

@@ -5,6 +5,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, TypedDict
 
+from diptych.plural import counted
+
 if TYPE_CHECKING:
     from diptych.core import Optimiser
 
@@ -160,8 +162,8 @@ def optimiser_of(given: Mapping[str, Any], kind: Defaults, steps: int) -> "Optim
         raise ValueError("--warmup and --warmup-steps say the same thing; give one of them")
     if 0 < steps <= given.get("warmup_steps", 0):
         raise ValueError(
-            f"--warmup-steps {given['warmup_steps']:,} in a run of {steps:,} steps: the peak rate would never be "
-            "reached; give fewer of them, or more --steps"
+            f"--warmup-steps {given['warmup_steps']:,} in a run of {counted(steps, 'step')}: the peak rate "
+            "would never be reached; give fewer of them, or more --steps"
         )
     named = ("warmup", "warmup_steps", "schedule", "weight_decay", "clip")
     usual = {k: x for k, x in kind.optimiser.items() if not (k == "warmup_steps" and "warmup" in given)}

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 
+from diptych.plural import counted
 from diptych.recipes.settings import Defaults, Settings, batch_of, check_name, optimiser_of, options, steps_of
 from diptych.recipes.start import encoder_of
 
@@ -130,13 +131,15 @@ def _croppable(data: "TokenStore", crop: Window) -> "tuple[TokenStore, list[str]
                 different.add(text.ids.tobytes())
     if len(different) < 2:
         raise DataError(
-            f"{fits.sum()} of {len(data)} documents can be cropped, and no two of them differ: contrastive "
-            "learning needs at least two different documents, each with two different windows"
+            f"{fits.sum():,} of {counted(len(data), 'document')} can be cropped, and no two of them differ: "
+            "contrastive learning needs at least two different documents, each with two different windows"
         )
     notes = []
     if by_words:
-        notes.append(f"too short for two sentence crops, so cropped by words: {by_words:,} of {len(data):,} documents")
+        notes.append(
+            f"too short for two sentence crops, so cropped by words: {by_words:,} of {counted(len(data), 'document')}"
+        )
     if lost := len(data) - int(fits.sum()):
-        notes.append(f"cannot be cropped at all, so left out of training: {lost:,} of {len(data):,} documents")
+        notes.append(f"cannot be cropped at all, so left out of training: {lost:,} of {counted(len(data), 'document')}")
         data = data.select(np.flatnonzero(fits))
     return data, notes

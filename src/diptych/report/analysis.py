@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import accumulate
 
+from diptych.plural import counted
 from diptych.report import digits
 from diptych.report.anatomy import Analysis, Anatomy, Layer, Numbers
 from diptych.report.atlas import COLOURS
@@ -86,10 +87,10 @@ def text(found: Analysis) -> str:
 
 def sentence(found: Analysis) -> str:
     """How many directions the embeddings fill, of how many they could."""
-    told = [f"{_tenth(each.scores['effective_rank'])} of {each.bound:,} directions" for each in found.models]
+    told = [f"{_tenth(each.scores['effective_rank'])} of {counted(each.bound, 'direction')}" for each in found.models]
     if len(told) > 1:
         told = [f"{those} in {each.name}" for those, each in zip(told, found.models, strict=True)]
-    return f"Embeddings of {found.documents:,} documents fill {listed(told)} (effective rank)."
+    return f"Embeddings of {counted(found.documents, 'document')} fill {listed(told)} (effective rank)."
 
 
 def name_of(score: str) -> str:
@@ -109,7 +110,7 @@ def _two(x: float | None) -> str:
 
 
 def _tenth(x: float | None) -> str:
-    return f"{x:,.1f}" if digits.known(x) else digits.NONE
+    return digits.fixed(x, 1) if digits.known(x) else digits.NONE
 
 
 # ---------------------------------------------------------------- parts of the page
@@ -150,7 +151,7 @@ def _spectra(models: Sequence[tuple[int, Anatomy]]) -> list[Plot]:
         plot(
             title,
             [(each.name, colour, points(each.spectra[kind])) for colour, each in models],
-            told=(lambda y: f"{10**y:.2g}") if points is logs else None,
+            logs=points is logs,
         )
         for title, kind, points in (
             ("Singular values", "plain", logs),

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Float, Int
 
+from diptych.plural import counted
 from diptych.report.card import Evidence
 
 COLOURS = 12
@@ -155,7 +156,7 @@ def coloured(names: Sequence[str | None]) -> tuple[Int[np.ndarray, " n"], list[G
     groups = [Group(name, colour[name], counts[name]) for name in colour]
     rest, without = ranked[COLOURS:], sum(name is None for name in names)
     if rest:
-        groups.append(Group(f"{len(rest)} others", 0, sum(counts[name] for name in rest)))
+        groups.append(Group(counted(len(rest), "other"), 0, sum(counts[name] for name in rest)))
     if without:
         groups.append(Group("no label", 0, without))
     return colours, groups

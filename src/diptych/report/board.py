@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from pathlib import PurePath
 from typing import Any
 
-from diptych.report.digits import NONE, count
+from diptych.report.digits import NONE, count, fixed
 from diptych.report.history import Entry
 from diptych.report.metrics import metric
 from diptych.report.snippet import legible
@@ -85,14 +85,14 @@ def short(models: Sequence[str]) -> list[str]:
 
 def value(cell: Cell | None) -> str:
     """72.37, as the field writes scores x 100."""
-    return NONE if cell is None else f"{cell['value']:.2f}".replace("-", "−")
+    return NONE if cell is None else fixed(cell["value"], 2)
 
 
 def interval(cell: Cell | None) -> str:
     """70.60 to 74.05; empty where none is known."""
     if cell is None or cell.get("low") is None or cell.get("high") is None:
         return ""
-    return f"{cell['low']:.2f} to {cell['high']:.2f}".replace("-", "−")
+    return f"{fixed(cell['low'], 2)} to {fixed(cell['high'], 2)}"
 
 
 def text(board: Board) -> str:

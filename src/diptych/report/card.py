@@ -7,6 +7,8 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float, UInt8
 
+from diptych.plural import counted
+
 Table = Mapping[str, Mapping[str, float | None] | None]  # [row][metric]; None where there is none
 
 
@@ -72,7 +74,9 @@ class Evidence:
         for name in ("after", "before", "labels"):
             given = getattr(self, name)
             if given is not None and len(given) != len(self.texts):
-                raise ValueError(f"Evidence.{name} has {len(given)} rows for {len(self.texts)} texts")
+                raise ValueError(
+                    f"Evidence.{name} has {counted(len(given), 'row')} for {counted(len(self.texts), 'text')}"
+                )
 
     def select(self, rows: Sequence[int]) -> "Evidence":
         """These documents, in this order."""

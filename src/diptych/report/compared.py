@@ -5,6 +5,7 @@ from dataclasses import asdict, dataclass
 from statistics import fmean
 from typing import Any
 
+from diptych.plural import counted
 from diptych.report import digits
 from diptych.report.card import Card, Comparison
 from diptych.report.groups import Grouping, grouping, matching
@@ -156,5 +157,7 @@ def _of_seeds(
     paired = [d for d in found.values() if d and d.test and d.test.exact and d.each is not None]
     if paired and (least := max(d.test.least for d in paired if d.test)) > 0.05:
         pairs = min(d.n for d in paired)
-        notes.append(f"{pairs} pairs of seeds cannot give a two-sided p below 1/{round(1 / least)}, however clear.")
+        notes.append(
+            f"{counted(pairs, 'pair')} of seeds cannot give a two-sided p below 1/{round(1 / least)}, however clear."
+        )
     return notes

@@ -12,12 +12,17 @@ def known(x: Any) -> TypeGuard[float]:
     return isinstance(x, Real) and not isinstance(x, bool) and math.isfinite(x)
 
 
+def fixed(x: float, places: int, signed: bool = False) -> str:
+    """So many decimals; a sign only where something is left of the number: 1,234.50, −0.01, and with `signed` +0.01."""
+    told = f"{abs(x):,.{places}f}"
+    if not told.strip("0."):
+        return told
+    return f"{'−' if x < 0 else '+' if signed else ''}{told}"
+
+
 def score(x: float | None, signed: bool = False) -> str:
     """Three decimals: 0.781, −3.214; with `signed`, +0.012."""
-    if not known(x):
-        return NONE
-    sign = "−" if x < 0 else "+" if signed else ""
-    return f"{sign}{abs(x):.3f}"
+    return fixed(x, 3, signed) if known(x) else NONE
 
 
 def p_value(p: float) -> str:
@@ -36,7 +41,7 @@ def count(x: float | None) -> str:
     for size, name in ((1e9, "billion"), (1e6, "million")):
         if abs(x) >= size:
             return f"{x / size:.3g} {name}"
-    return f"{x:,.0f}"
+    return f"{x:z,.0f}"
 
 
 def part(trained: int | None, parameters: int | None) -> str:
@@ -64,5 +69,5 @@ def plain(x: Any) -> str:
     if isinstance(x, bool) or x is None:
         return {True: "yes", False: "no", None: NONE}[x]
     if isinstance(x, float):
-        return f"{x:.4g}".replace("-", "−") if math.isfinite(x) else NONE
+        return f"{x:z.4g}".replace("-", "−") if math.isfinite(x) else NONE
     return f"{x:,}" if isinstance(x, int) and abs(x) >= 10_000 else str(x)

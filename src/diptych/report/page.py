@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from markupsafe import Markup, escape
 
+from diptych.plural import counted
 from diptych.report import board, digits
 from diptych.report import gallery as pictures
 from diptych.report.atlas import SIZE, Atlas, atlas, sample
@@ -89,7 +90,7 @@ def suites(entries: Sequence[Entry]) -> str:
         "suites.html",
         title=", ".join(dict.fromkeys(each.suite for each in found)),
         kind="suites",
-        sentence=f"{models} {'model' if models == 1 else 'models'}, judged on files that others use too.",
+        sentence=f"{counted(models, 'model')}, judged on files that others use too.",
         boards=found,
     )
 
@@ -235,8 +236,9 @@ def _environment() -> "jinja2.Environment":
         "score": digits.score,
         "signed": functools.partial(digits.score, signed=True),
         "p_value": digits.p_value,
-        "short": lambda x: f"{x:.2f}".replace("-", "−"),
+        "fixed": digits.fixed,
         "count": digits.count,
+        "counted": counted,
         "row": row_name,
         "metric": lambda name: metric(name).name,
         "meaning": lambda name: metric(name).meaning,

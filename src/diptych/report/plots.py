@@ -1,10 +1,11 @@
 """From numbers to places on paper: curves and bars, in per cent of a plot's width and height."""
 
 import math
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import pairwise
 
-from diptych.report.digits import known
+from diptych.report.digits import fixed, known
 
 Points = Sequence[tuple[float, float]]
 
@@ -22,12 +23,13 @@ class Line:
 
 @dataclass(frozen=True)
 class Plot:
-    """Ticks are (per cent from the left or top, text)."""
+    """Ticks are (per cent from the left or top, text); a number beside a line has so many `decimals`."""
 
     title: str
     lines: Sequence[Line]
     across: Sequence[tuple[float, str]]
     up: Sequence[tuple[float, str]]
+    decimals: int = 2
     boundary: float | None = None  # per cent from the left; what lies before it is shaded
 
 
@@ -41,19 +43,17 @@ def curves(history: Iterable[Mapping[str, float]], name: str) -> Points:
     return [(line["step"], line[name]) for line in history if known(line.get("step")) and known(line.get(name))]
 
 
-def plot(
-    title: str, series: Sequence[tuple[str, int, Points]], told: Callable[[float], str] | None = None
-) -> Plot | None:
+def plot(title: str, series: Sequence[tuple[str, int, Points]], logs: bool = False) -> Plot | None:
     """Lines of (name, colour, points) on shared axes; None if no line has two points.
 
-    `told` writes a number of the axis that goes up; without it, digits are as many as its steps need.
+    With `logs` points are decimal logarithms, and the axis that goes up tells the numbers they are of.
     """
     series = [(name, colour, points) for name, colour, points in series if len(points) > 1]
     if not series:
         return None
     xs = [x for *_, points in series for x, _ in points]
     ys = [y for *_, points in series for _, y in points]
-    up = ticks(min(ys), max(ys))
+    up = decades(min(ys), max(ys)) if logs else ticks(min(ys), max(ys))
     left, right, low, high = 0, max(xs), min(*up, min(ys)), max(*up, max(ys))
     if high == low:
         low, high = low - 1, high + 1
@@ -66,12 +66,13 @@ def plot(
         for name, colour, points in series
     ]
     across = [x for x in ticks(left, right, 3) if left <= x <= right and math.isclose(x, round(x))]
-    digits = max((len(f"{round(y, 6):g}".partition(".")[2]) for y in up), default=0)
+    decimals = _decimals(up)
     return Plot(
         title,
         lines,
         [(place(x, 0)[0], f"{x:,.0f}") for x in across],
-        [(place(0, y)[1], told(y) if told else f"{y:.{digits}f}".replace("-", "−")) for y in up],
+        [(place(0, y)[1], f"{10**y:g}" if logs else fixed(y, decimals)) for y in up],
+        max(2, decimals + 1),
     )
 
 
@@ -89,6 +90,23 @@ def ticks(low: float, high: float, many: int = 4) -> list[float]:
     step = next(size * m for m in (1, 2, 5, 10) if size * m >= rough * 0.999)
     first, last = math.floor(low / step + 1e-9), math.ceil(high / step - 1e-9)
     return [i * step for i in range(first, last + 1)]
+
+
+def decades(low: float, high: float) -> list[float]:
+    """The logarithms of round numbers between 10^low and 10^high, and of those next to them."""
+    if high - low < 0.3:  # less than twice as much
+        return [math.log10(x) for x in ticks(10**low, 10**high) if x > 0]
+    every = (0.0,) if high - low > 2 else (0.0, math.log10(2), math.log10(5))
+    found = [i + x for i in range(math.floor(low), math.ceil(high) + 1) for x in every]
+    first = max((x for x in found if x <= low + 1e-9), default=found[0])
+    last = min((x for x in found if x >= high - 1e-9), default=found[-1])
+    return [x for x in found if first <= x <= last]
+
+
+def _decimals(up: Sequence[float]) -> int:
+    """As many as tell ticks apart: those of the step between them."""
+    step = min((b - a for a, b in pairwise(up)), default=abs(up[0]) / 100)
+    return max(0, -math.floor(math.log10(step) + 1e-9)) if step else 0
 
 
 @dataclass(frozen=True)

@@ -3,6 +3,7 @@
 import textwrap
 from collections.abc import Callable, Iterator, Mapping, Sequence
 
+from diptych.plural import counted
 from diptych.report import digits
 from diptych.report.compared import Compared
 from diptych.report.comparison import costs
@@ -28,14 +29,10 @@ def side_by_side(found: Compared) -> str:
 
 def _same(found: Compared) -> str:
     """How many there are, and what need not be said of each."""
-    runs = _many(sum(map(len, found.groups.values())), "run")
+    runs = counted(sum(map(len, found.groups.values())), "run")
     told = " · ".join(f"{name} {x}" for name, x in found.grouping.same.items())
-    said = f"{runs} in {_many(len(found.groups), 'group')}" + (f"; the same in all: {told}" if told else "")
+    said = f"{runs} in {counted(len(found.groups), 'group')}" + (f"; the same in all: {told}" if told else "")
     return textwrap.fill(said, WIDE, break_long_words=False, break_on_hyphens=False)
-
-
-def _many(n: int, what: str) -> str:
-    return f"{n} {what}" if n == 1 else f"{n} {what}s"
 
 
 def _scores(found: Compared) -> Iterator[str]:

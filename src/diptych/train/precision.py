@@ -6,6 +6,7 @@ from typing import Literal
 import torch
 
 from diptych.core import Precision, has_bf16
+from diptych.plural import counted
 
 
 def device(name: str) -> torch.device:
@@ -17,7 +18,9 @@ def device(name: str) -> torch.device:
     except RuntimeError as error:
         raise ValueError(f"no device is called {name!r}; there are cpu, cuda, cuda:0, ...") from error
     if chosen.type == "cuda" and (chosen.index or 0) >= torch.cuda.device_count():
-        raise ValueError(f"device {name!r} is not there: this machine has {torch.cuda.device_count()} GPUs; try cpu")
+        raise ValueError(
+            f"device {name!r} is not there: this machine has {counted(torch.cuda.device_count(), 'GPU')}; try cpu"
+        )
     try:
         torch.zeros(1, device=chosen).item()
     except (RuntimeError, NotImplementedError, AssertionError) as error:

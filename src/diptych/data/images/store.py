@@ -27,7 +27,8 @@ from diptych.data.column import places
 from diptych.data.files import shown
 from diptych.data.images.decoding import decode
 from diptych.data.images.item import Item, Part
-from diptych.data.tally import Tally, counted
+from diptych.data.tally import Tally
+from diptych.plural import counted
 
 COLUMN = "image"  # of a record
 UNKNOWN = -1  # class or part

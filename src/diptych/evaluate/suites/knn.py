@@ -13,6 +13,7 @@ from diptych.evaluate.knn import K, knn
 from diptych.evaluate.labelled import OfParts, read
 from diptych.evaluate.lines import of_accuracy
 from diptych.evaluate.task import Look, Result, Task
+from diptych.plural import counted
 
 
 def tasks(folder: Path) -> list[Task]:
@@ -24,7 +25,7 @@ def _task(path: Path) -> Task:
     data = read(path, sparing=True)
     parts = data.parts()
     if len(parts.train) < K:
-        raise DataError(f"{path}: {len(parts.train)} training rows are fewer than the k = {K} neighbours that vote")
+        raise DataError(f"{path}: {counted(len(parts.train), 'training row')} for k = {K} neighbours that vote")
     return Knn(data, parts)
 
 

@@ -16,6 +16,7 @@ from diptych.evaluate.columns import columns, tables
 from diptych.evaluate.pairs import SIDES, Pairs, read, without_cosine
 from diptych.evaluate.task import Look, Result, Task
 from diptych.measure.precision import average_precision, resampled_precision
+from diptych.plural import counted
 
 COLUMNS = (*SIDES, "label")
 
@@ -37,7 +38,9 @@ def _task(path: Path) -> "Paraphrases":
     rows = np.arange(len(pairs.gold)) if test is None else test
     ones = int(pairs.gold[rows].sum())
     if not 0 < ones < len(rows):
-        raise DataError(f"{path}: of {len(rows):,} pairs {ones:,} have the label 1; some of each label are needed")
+        raise DataError(
+            f"{path}: {ones:,} of {counted(len(rows), 'pair')} with the label 1; some of each label are needed"
+        )
     return Paraphrases(pairs, rows)
 
 

@@ -26,6 +26,7 @@ from diptych.evaluate.interval import bootstrap
 from diptych.evaluate.task import Look, Result, Task
 from diptych.measure.neighbours import neighbours
 from diptych.measure.ranking import ndcg, recall, reciprocal_rank
+from diptych.plural import counted
 
 FILES = ("corpus.jsonl", "queries.jsonl", "qrels/test.tsv")
 DEEPEST = 100
@@ -89,7 +90,11 @@ class Retrieval:
     @property
     def notes(self) -> Sequence[str]:
         left = self.unjudged
-        told = [f"{self.name}: {left:,} of the queries have no relevant document and are left out"] if left else []
+        told = (
+            [f"{self.name}: {counted(left, 'query has', 'queries have')} no relevant document, and no part in this"]
+            if left
+            else []
+        )
         return [*(f"{self.name}/{note}" for note in self.read_notes), *told]
 
     def score(self, look: Look) -> list[Result]:
@@ -105,7 +110,7 @@ class Retrieval:
 
     def _line(self, metric: str, values: Float[np.ndarray, " q"]) -> Result:
         low, high = bootstrap(100 * values)
-        how = f"bootstrap over {len(values):,} queries, {len(self.documents):,} documents"
+        how = f"bootstrap over {counted(len(values), 'query')}, {counted(len(self.documents), 'document')}"
         return Result(self.name, metric, 100 * float(values.mean()), len(values), low, high, how, metric == "ndcg@10")
 
 
@@ -157,6 +162,6 @@ def _lost(path: Path, table: Columns, known: dict[str, tuple[dict[str, int], str
         unknown = Counter(x for x in map(str, table[name]) if x not in there)
         if unknown:
             n, ids = sum(unknown.values()), listed(list(unknown)[:5])
-            which = ids if len(unknown) <= 5 else f"{ids} and {len(unknown) - 5:,} others"
-            left = f"{n:,} of {len(table[name]):,} judgements"
+            which = ids if len(unknown) <= 5 else f"{ids} and {counted(len(unknown) - 5, 'other')}"
+            left = f"{n:,} of {counted(len(table[name]), 'judgement')}"
             yield f"{path.name}: {left} have a {name} that is not in {file} and are left out: {which}"

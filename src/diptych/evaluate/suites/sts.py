@@ -21,6 +21,7 @@ from diptych.evaluate.columns import tables
 from diptych.evaluate.pairs import Pairs, read, without_cosine
 from diptych.evaluate.task import Look, Result, Task
 from diptych.measure.correlation import fieller, spearman
+from diptych.plural import counted
 
 YEARS = ("sts12", "sts13", "sts14", "sts15", "sts16")
 SEVEN = (*YEARS, "stsb", "sickr")
@@ -136,7 +137,7 @@ def _mean(name: str, lines: Sequence[Result], weights: Float[np.ndarray, " k"]) 
     if len(ends) < len(lines):
         return Result(name, "spearman", mean, n, main=False)
     low, high = (float(np.linalg.norm(part * (values - np.array(end)))) for end in zip(*ends, strict=True))
-    how = f"Fieller over {n:,} pairs, {len(lines)} sets taken as independent"
+    how = f"Fieller over {n:,} pairs, {counted(len(lines), 'set')} taken as independent"
     return Result(name, "spearman", mean, n, mean - low, mean + high, how, main=False)
 
 
@@ -202,5 +203,5 @@ def _subsets(name: str, pairs: Pairs, rows: Rows) -> dict[str, Rows]:
 def _unordered(gold: Float[np.ndarray, " n"]) -> str | None:
     """Why these scores give no order."""
     if len(gold) < FEWEST:
-        return f"{len(gold)} pairs have a score, and {FEWEST} are needed"
-    return f"all {len(gold):,} scores are {gold[0]:g}" if np.ptp(gold) == 0 else None
+        return f"{counted(len(gold), 'pair has', 'pairs have')} a score, and {FEWEST} are needed"
+    return f"all scores ({len(gold):,}) are {gold[0]:g}" if np.ptp(gold) == 0 else None
