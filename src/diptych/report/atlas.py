@@ -52,6 +52,7 @@ def sample(evidence: Evidence, most: int = POINTS, seed: int = 0) -> Evidence:
         np.asarray(evidence.after)[rows],
         None if evidence.before is None else np.asarray(evidence.before)[rows],
         None if evidence.labels is None else [evidence.labels[i] for i in chosen],
+        None if evidence.graphs is None else [evidence.graphs[i] for i in chosen],
     )
 
 

@@ -7,6 +7,8 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float
 
+from diptych.report.drawing import Drawn
+
 Table = Mapping[str, Mapping[str, float | None] | None]  # [row][metric]; None where there is none
 
 
@@ -67,9 +69,10 @@ class Evidence:
     after: Float[np.ndarray, "n d"]
     before: Float[np.ndarray, "n e"] | None = None
     labels: Sequence[str | None] | None = None
+    graphs: Sequence[Drawn | None] | None = None  # to be drawn, if that is what the texts tell of
 
     def __post_init__(self) -> None:
-        for name in ("after", "before", "labels"):
+        for name in ("after", "before", "labels", "graphs"):
             given = getattr(self, name)
             if given is not None and len(given) != len(self.texts):
                 raise ValueError(f"Evidence.{name} has {len(given)} rows for {len(self.texts)} texts")
