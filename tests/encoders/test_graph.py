@@ -1,5 +1,6 @@
 import copy
 import json
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -54,7 +55,7 @@ def test_a_block_is_the_convolution_of_pytorch_geometric_then_relu_then_the_norm
         states.append(h)
     nodes = torch.cat(states, 1)
     ends = batch["edges"].tolist()
-    pooled = torch.stack([nodes[a:b].sum(0) for a, b in zip(ends, ends[1:], strict=False)])
+    pooled = torch.stack([nodes[a:b].sum(0) for a, b in pairwise(ends)])
     assert torch.allclose(made(batch), pooled, atol=1e-5)
     assert made.dim == 18
 

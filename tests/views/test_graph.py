@@ -59,7 +59,7 @@ def test_a_walk_begins_anywhere():
 
 def test_a_walk_comes_first():
     assert len(Then(RandomWalk(0.5), MaskFeatures(0.5))(ring(8), draw()).changes) == 2
-    with pytest.raises(ValueError, match="put RandomWalk.* before other changes"):
+    with pytest.raises(ValueError, match=r"put RandomWalk.* before other changes"):
         Then(MaskFeatures(0.5), RandomWalk(0.5))(ring(8), draw())
 
 

@@ -6,6 +6,7 @@ from pathlib import Path
 from cyclopts import App
 
 from diptych import encoders
+from diptych.cli import graphs
 from diptych.cli.progress import Counter, note
 from diptych.data.docstrings import corpus_of
 from diptych.embedding import apart, check
@@ -49,7 +50,7 @@ def embed(
     check(out, shard, text)
     apart(out, corpus)
     encoder = encoders.load(model)
-    documents = corpus_of(corpus, text_column)
+    documents = graphs.corpus_for(encoder, corpus, text, text_column) or corpus_of(corpus, text_column)
     note(*documents.notes)
     files = embed_corpus(model, encoder, documents, out, shard=shard, text=text, watch=Counter("embedding"))
     if json:

@@ -4,7 +4,12 @@ from diptych.recipes.crop import crop
 from diptych.recipes.deep_augmentation import deep_augmentation
 from diptych.recipes.dropout import dropout
 from diptych.recipes.esimcse import esimcse
+from diptych.recipes.graph_barlow_twins import graph_barlow_twins
+from diptych.recipes.graph_byol import graph_byol
+from diptych.recipes.graph_deep_augmentation import graph_deep_augmentation
+from diptych.recipes.graphcl import graphcl
 from diptych.recipes.infocse import infocse
+from diptych.recipes.infograph import infograph
 from diptych.recipes.mixcse import mixcse
 from diptych.recipes.mlm import mlm
 from diptych.recipes.nli import nli
@@ -13,7 +18,25 @@ from diptych.recipes.regression import regression
 from diptych.recipes.simclr import simclr
 from diptych.recipes.simcse import simcse
 
-ALL = (crop, dropout, deep_augmentation, nli, simcse, mixcse, esimcse, infocse, promptbert, regression, mlm, simclr)
+ALL = (
+    crop,
+    dropout,
+    deep_augmentation,
+    nli,
+    simcse,
+    mixcse,
+    esimcse,
+    infocse,
+    promptbert,
+    regression,
+    mlm,
+    simclr,
+    graphcl,
+    infograph,
+    graph_deep_augmentation,
+    graph_barlow_twins,
+    graph_byol,
+)
 
 __all__ = [
     "ALL",
@@ -21,7 +44,12 @@ __all__ = [
     "deep_augmentation",
     "dropout",
     "esimcse",
+    "graph_barlow_twins",
+    "graph_byol",
+    "graph_deep_augmentation",
+    "graphcl",
     "infocse",
+    "infograph",
     "mixcse",
     "mlm",
     "nli",

@@ -197,9 +197,11 @@ def write(folder: Path, name: str, how: str, items: Iterable[Item], tally: Tally
     that do not go with the nodes, or if no graph is left.
     """
     writer = _Writer(folder, tally)
-    for item in items:
-        writer.add(item)
-    writer.close()
+    try:
+        for item in items:
+            writer.add(item)
+    finally:
+        writer.close()
     (folder / "facts.json").write_text(json.dumps(writer.facts(name, how)))
 
 
