@@ -10,7 +10,7 @@ from torch import nn
 from diptych import encoders
 from diptych.core import Draw, Graph, Model, Perturb
 from diptych.draws import keys
-from diptych.encoders.graph.neighbours import edge_index, sums
+from diptych.encoders.graph.neighbours import edge_index, of_graphs, sums
 from diptych.encoders.graph.network import GraphNetwork
 from diptych.encoders.heads import relu
 from diptych.encoders.hidden import hidden
@@ -46,7 +46,7 @@ def keyed(batch, b):
 
 
 def test_a_block_is_the_convolution_of_pytorch_geometric_then_relu_then_the_norm():
-    made = network().eval()
+    made = network().train()
     batch = made.collate(graphs())
     index = edge_index(batch["starts"], batch["neighbours"])
     h, states = batch["x"], []
@@ -84,6 +84,13 @@ def test_sums_over_neighbours_have_the_gradient_of_the_sum_written_out():
     (sums(x, starts, neighbours) * weights).sum().backward()
     (torch.zeros_like(y).index_add(0, index[1], y[index[0]]) * weights).sum().backward()
     assert torch.allclose(x.grad, y.grad, atol=1e-5)
+
+
+def test_sums_over_graphs_have_the_gradient_of_the_sum_written_out():
+    x = torch.randn(7, 3, dtype=torch.float64, requires_grad=True)
+    edges = torch.tensor([0, 2, 3, 7])
+    assert torch.allclose(of_graphs(x, edges), torch.stack([x[:2].sum(0), x[2], x[3:].sum(0)]))
+    assert torch.autograd.gradcheck(lambda y: of_graphs(y, edges), x)
 
 
 def test_a_graph_of_one_node_and_one_without_edges_have_embeddings():

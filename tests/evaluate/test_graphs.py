@@ -51,6 +51,25 @@ def test_pygcl_asks_a_random_tenth():
     assert one.macro_f1 == pytest.approx(1.0) if one.right.all() else one.macro_f1 < 1
 
 
+def test_pygcl_takes_the_penalty_that_is_best_on_its_validation_tenth_and_learns_from_both():
+    from sklearn.svm import LinearSVC
+
+    rows, classes = blobs(100, 0.5, seed=3)
+    chosen = set()
+    for seed in range(5):
+        order = np.random.default_rng(seed).permutation(100)
+        train, validation, test = order[:80], order[80:90], order[90:]
+        told = [LinearSVC(C=c, dual=False).fit(rows[train], classes[train]).predict(rows[validation]) for c in svm.GRID]
+        best = svm.GRID[int(np.argmax([np.mean(guesses == classes[validation]) for guesses in told]))]
+        both = LinearSVC(C=best, dual=False).fit(rows[order[:90]], classes[order[:90]])
+        found = svm.judge("pygcl", rows, classes, seed)
+        assert found.c == [best]
+        assert found.asked.tolist() == test.tolist()
+        assert found.right.tolist() == (both.predict(rows[test]) == classes[test]).tolist()
+        chosen.add(best)
+    assert len(chosen) > 1
+
+
 @pytest.mark.parametrize("protocol", ["graphcl", "pygcl"])
 def test_labels_that_mean_nothing_are_guessed_by_chance(protocol):
     rows, _ = blobs(120, 0)

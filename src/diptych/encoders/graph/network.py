@@ -18,7 +18,7 @@ from torch import Tensor, nn
 
 from diptych.core import Batch, Encoder, Graph
 from diptych.encoders import folder as layout
-from diptych.encoders.graph.neighbours import edge_index, sums
+from diptych.encoders.graph.neighbours import edge_index, of_graphs, sums
 from diptych.encoders.heads import seeded
 from diptych.graphs.batch import tensors
 from diptych.graphs.features import Features
@@ -165,8 +165,8 @@ class GraphNetwork(Encoder):
                 h = block(h, batch["starts"], batch["neighbours"])
                 states.append(h)
             nodes = self.states(torch.cat(states, -1) if self.readout == "concat" else h)
-            pooled: Tensor = torch.segment_reduce(nodes[0], self.pooling, offsets=batch["edges"])
-        return pooled
+            pooled = of_graphs(nodes[0], batch["edges"])
+            return pooled if self.pooling == "sum" else pooled / batch["edges"].diff()[:, None]
 
     def settings(self) -> dict[str, Any]:
         """What makes a network like this one, before training."""
