@@ -17,10 +17,11 @@ ROOMS = {
     "measure": set(),
     "tokens": set(),
     "pictures": set(),
-    "data": {"measure", "tokens", "pictures"},
+    "graphs": set(),
+    "data": {"measure", "tokens", "pictures", "graphs"},
     "views": {"measure", "pictures"},
-    "encoders": {"measure", "tokens", "pictures"},
-    "evaluate": {"measure", "data", "pictures"},
+    "encoders": {"measure", "tokens", "pictures", "graphs"},
+    "evaluate": {"measure", "data", "pictures", "graphs"},
     "objectives": {"measure"},
     "instruments": {"measure", "runs"},
     "train": {"allocator"},
@@ -31,6 +32,7 @@ ROOMS = {
         "measure",
         "tokens",
         "pictures",
+        "graphs",
         "data",
         "views",
         "encoders",
@@ -66,6 +68,8 @@ LATE = {
     "peft",
     "mteb",
     "PIL",
+    "torch_geometric",
+    "networkx",
 }
 
 

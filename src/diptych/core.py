@@ -186,6 +186,35 @@ class Picture:
     plan: Plan = Plan()
 
 
+Alteration = Literal["drop nodes", "keep nodes", "drop edges", "add edges", "mask", "noise"]
+
+
+@dataclass(frozen=True, eq=False)
+class Change:
+    """What is done to a part `rate` of a graph's nodes or edges; `key` decides to which.
+
+    Nodes are dropped with their edges, or those at `nodes` kept; features are masked (0) or replaced by noise.
+    """
+
+    kind: Alteration
+    rate: float = 0.0
+    key: int = 0
+    nodes: Int[np.ndarray, " m"] = field(default_factory=_nothing)
+
+
+@dataclass(frozen=True, eq=False)
+class Graph:
+    """A graph as it is stored, and what is to be done to it, in this order. A view is the same arrays, changed later.
+
+    Nodes are features, or whole numbers of which each stands for a column that is 1. Edges go from `edges[0]` to
+    `edges[1]`, sorted, each in both directions, and a loop once.
+    """
+
+    nodes: Float[np.ndarray, "n f"] | Int[np.ndarray, " n"]
+    edges: Int[np.ndarray, "2 e"]
+    changes: tuple[Change, ...] = ()
+
+
 @dataclass(frozen=True)
 class Encoded:
     """What a model makes of samples. The objective sees this and nothing else.
@@ -193,8 +222,8 @@ class Encoded:
     `guessed` is the sum of -log p of a sample's masked tokens, and their number; of models with a head for language.
     `tokens` are hidden states, and `labels` the tokens that were masked there; of teachers that are asked for them, in
     place of embeddings, which are then empty (b 0). Of pictures, where an objective asks for them, `tokens` are states
-    of the patches that are masked (for a teacher, which sees them, the same patches), and `labels` their numbers.
-    Behind a sample's end they are 0 and -100.
+    of the patches that are masked (for a teacher, which sees them, the same patches), and `labels` their numbers; of
+    graphs, states of all nodes. Behind a sample's end they are 0 and -100.
     """
 
     embedding: Float[Tensor, "b d"]
@@ -457,7 +486,13 @@ def _guessed(language: Language, hidden: Tensor, batch: Batch) -> Float[Tensor, 
 
 
 def _asked(states: Float[Tensor, "b t d"], batch: Batch) -> dict[str, Tensor]:
-    """States of the patches that are masked or asked for, and their numbers; 0 and -100 behind a sample's last."""
+    """States of the patches that are masked or asked for, and their numbers; 0 and -100 behind a sample's last.
+
+    Of graphs, all nodes.
+    """
+    if "edges" in batch:
+        place = places(batch["edges"], states.shape[1])[1]
+        return {"tokens": apart(states, batch), "labels": apart(place[None], batch, -100)}
     b = len(states)
     asked = batch.get("masked", batch.get("asked", torch.zeros(b, 0, dtype=torch.bool, device=states.device)))
     most = int(asked.sum(1).max()) if asked.numel() else 0

@@ -15,13 +15,17 @@ import numpy as np
 from diptych import citations, encoders, gallery, runs
 from diptych.core import Call, DataError, Encoder, Instrument, Machine, Recipe, View
 from diptych.data.documents import Documents
+from diptych.data.graphs.store import Graphs
 from diptych.data.images.store import Pictures
 from diptych.data.pairs import crop_pairs
 from diptych.embedding import fingerprint, write_npy
 from diptych.encoders.folder import locate
+from diptych.encoders.graph.network import GraphNetwork
 from diptych.encoders.image.pixels import Pixels
 from diptych.encoders.image.vision import Vision
 from diptych.evaluate import along
+from diptych.evaluate.graphs import task as of_graphs
+from diptych.evaluate.graphs.svm import Protocol
 from diptych.evaluate.images import corpus as of_corpus
 from diptych.evaluate.images.task import PictureTask, table
 from diptych.evaluate.split import thinned
@@ -36,6 +40,7 @@ from diptych.instruments.saving import Saving
 from diptych.instruments.weights import Weights
 from diptych.plural import counted
 from diptych.report import page, written
+from diptych.report.drawing import MOST as DRAWN
 from diptych.report.markdown import model_card
 from diptych.report.written import card, evidence, public
 from diptych.runs import REPLACED, Run, whole, writing
@@ -255,6 +260,8 @@ def _carry_out(
             say("judging ...")
             if isinstance(recipe.documents, Pictures):
                 say(*write_up_pictures(run, recipe, recipe.documents, beside))
+            elif isinstance(recipe.documents, Graphs):
+                say(*write_up_graphs(run, recipe.documents, beside))
             else:
                 say(*write_up(run, recipe.documents, beside, recipe.tasks))
         world.wait()
@@ -354,6 +361,67 @@ def _side(encoder: Encoder) -> int:
     if not isinstance(encoder, Vision):
         raise ValueError(f"{type(encoder).__name__} is no encoder of pictures, and the corpus holds pictures")
     return encoder.side
+
+
+def write_up_graphs(run: Run, graphs: Graphs, beside: Mapping[str, Encoder]) -> list[str]:
+    """As `write_up`, of a run on graphs."""
+    if not processes.world().first:
+        return []
+    encoder, start = encoders.load(run.model), encoders.load(run.start)
+    told = examine_graphs(encoder, start, graphs, beside)
+    runs.write_json(run.folder / "scores.json", told)
+    with whole(run.evidence) as part:
+        _gather_graphs(part, graphs, encoder, start)
+    shown = card(run)
+    page.write(run.model / "README.md", model_card(public(shown)))
+    page.write(run.report, page.page(shown, evidence(run)))
+    notes: list[str] = told["notes"]
+    return notes
+
+
+def examine_graphs(
+    encoder: Encoder,
+    start: Encoder | None,
+    graphs: Graphs,
+    beside: Mapping[str, Encoder] | None = None,
+    protocols: Sequence[Protocol] | None = None,
+    seed: int = 0,
+    scaled: bool = False,
+) -> dict[str, Any]:
+    """Scores of a network for graphs, of what it started from, and of graphs without a network, on the same folds."""
+    if not isinstance(encoder, GraphNetwork):
+        raise ValueError(f"{type(encoder).__name__} is no network for graphs, and the corpus holds graphs")
+    asked, notes = of_graphs.tasks(graphs.told_by(encoder.features), protocols, seed, scaled)
+    named = {"model": encoder, **(beside or {}), "untrained": start}
+    looks = of_graphs.rows({name: each.embed if each else None for name, each in named.items()})
+    told = of_graphs.table(asked, looks) if asked else {"scores": {}, "results": {}, "paired": {}}
+    return {**told, "errors": {}, "notes": notes, "documents": len(graphs)}
+
+
+def _gather_graphs(folder: Path, graphs: Graphs, encoder: Encoder, start: Encoder) -> None:
+    """Some graphs, drawn at random, where they lie before and after, and what is needed to draw the small ones."""
+    chosen = np.sort(np.random.default_rng(0).permutation(len(graphs))[:SHOWN])
+    graphs = graphs.select(chosen)
+    folder.mkdir()
+    for name, each in (("after.npy", encoder), ("before.npy", start)):
+        vectors = each.encode(graphs.items)
+        write_npy(folder / name, vectors.shape, [vectors])
+    labels = graphs.labels or [None] * len(graphs)
+    with (folder / "documents.jsonl").open("w") as file:
+        for i, (origin, label) in enumerate(zip(graphs.origins, labels, strict=True)):
+            graph = graphs.graph(i)
+            edges = graph.edges[:, graph.edges[0] <= graph.edges[1]]
+            about = f"{origin}: {len(graph.nodes)} nodes, {edges.shape[1]} edges"
+            told: dict[str, Any] = {"text": about, "label": label}
+            if len(graph.nodes) <= DRAWN:
+                colours = (graph.nodes + 1).tolist() if graph.nodes.ndim == 1 and _labelled(encoder) else []
+                told["graph"] = {"nodes": len(graph.nodes), "edges": edges.T.tolist(), "colours": colours}
+            file.write(json.dumps(told) + "\n")
+
+
+def _labelled(encoder: Encoder) -> bool:
+    """Whether nodes have labels that an encoder knows."""
+    return isinstance(encoder, GraphNetwork) and encoder.features.kind == "labels"
 
 
 def _with_tasks(judged: dict[str, Any], asked: dict[str, Any]) -> dict[str, Any]:

@@ -6,6 +6,7 @@ from pathlib import Path
 from cyclopts import App
 
 from diptych import encoders
+from diptych.cli import graphs
 from diptych.cli.corpora import corpus_for
 from diptych.cli.progress import Counter, note
 from diptych.data.documents import Documents
@@ -50,7 +51,7 @@ def embed(
     check(out, shard, text)
     apart(out, corpus)
     encoder = encoders.load(model)
-    documents = corpus_for(encoder, corpus, text_column)
+    documents = graphs.corpus_for(encoder, corpus, text, text_column) or corpus_for(encoder, corpus, text_column)
     if text and not isinstance(documents, Documents):
         raise ValueError("--text puts texts beside vectors, and this corpus holds pictures; leave it out")
     note(*documents.notes)

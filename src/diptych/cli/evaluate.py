@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal
 from cyclopts import App, Parameter
 
 from diptych import runs
-from diptych.cli import suites
+from diptych.cli import graphs, suites
 from diptych.cli.corpora import corpus_for
 from diptych.cli.progress import note
 from diptych.core import Encoder, Precision
@@ -30,6 +30,8 @@ def evaluate(
     text_column: str | None = None,
     label_column: str | None = None,
     only: list[Metric] | None = None,
+    protocol: list[Literal["graphcl", "pygcl"]] | None = None,
+    scaled: bool = False,
     seed: int | None = None,
     suite: Suite | None = None,
     data: str | None = None,
@@ -62,8 +64,12 @@ def evaluate(
         Column that holds the label (found, if not given).
     only
         Metrics to take; all, if not given.
+    protocol
+        Of graphs: graphcl, an RBF SVM in ten folds, or pygcl, a linear one on a random 80/10/10; both, if not given.
+    scaled
+        Of graphs: divide columns by their standard deviation before the SVM, which neither protocol does.
     seed
-        Decides the crops that are retrieved; 0, if not given.
+        Decides the crops that are retrieved, and folds of graphs; 0, if not given.
     suite
         Tasks to judge on, in place of a corpus.
     data
@@ -85,7 +91,8 @@ def evaluate(
     json
         Print one JSON object on stdout, and nothing else there.
     """
-    of_corpus = {"corpus": corpus, "text_column": text_column, "label_column": label_column, "only": only, "seed": seed}
+    of_corpus: dict[str, Any] = {"corpus": corpus, "text_column": text_column, "label_column": label_column}
+    of_corpus |= {"only": only, "seed": seed, "protocol": protocol, "scaled": scaled}
     of_suite = {"data": data, "beside": beside, "tokenised": tokenised, "history": history, "page": page}
     models = [model, *(beside or [])]
     if mteb:
@@ -102,6 +109,11 @@ def evaluate(
     _refuse(of_suite, "a corpus", "a --suite")
     if corpus is None:
         raise ValueError("there is nothing to judge on: name a corpus, or a --suite with the folder of its --data")
+    if graphs.is_network(model):
+        _refuse({"text_column": text_column, "label_column": label_column, "only": only}, "graphs", "documents")
+        graphs.evaluate(model, corpus, protocol, seed or 0, scaled, json)
+        return
+    _refuse({"protocol": protocol, "scaled": scaled}, "documents", "graphs")
     _on_corpus(model, corpus, text_column, label_column, only, seed or 0, precision, json)
 
 

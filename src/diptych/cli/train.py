@@ -301,8 +301,8 @@ def _side_by_side(out: Path, found: Sequence[runs.Run], output: Output) -> None:
 
 def documents_of(function: Callable[..., Recipe], settings: Mapping[str, Any]) -> Documents | None:
     """The documents that a recipe will read, before the work that takes long; one of one's own reads what it likes."""
-    asked = hints(function)  # recipes of rows of texts or of pictures read no documents
-    own = "columns" in asked or "image_column" in asked
+    asked = hints(function)  # recipes of rows of texts, of pictures or of graphs read no documents
+    own = asked.keys() & {"columns", "image_column", "conv"}
     if function not in NAMES.values() or own or not isinstance(settings.get("corpus"), str):
         return None
     return corpus_of(settings["corpus"], settings.get("text_column"), settings.get("label_column"))
@@ -358,9 +358,11 @@ def _tell(made: Sequence[runs.Run], json: bool) -> None:
         print(turned(told) if "results" in scores else table(told, scores.get("errors", {})))
         print(f"\nmodel   {run.model}\nreport  {run.report}")
     corpus = made[0].call["arguments"].get("corpus", "CORPUS")
-    asked = (
-        "picture.png" if any(view["column"] == "image" for view in made[0].call.get("views", [])) else "'your question'"
-    )
+    columns = {view["column"] for view in made[0].call.get("views", [])}
+    if "graph" in columns:
+        print(legible(f"\njudge it:  diptych evaluate {quote(str(made[0].folder))} {quote(str(corpus))}"))
+        return
+    asked = "picture.png" if "image" in columns else "'your question'"
     print(legible(f"\nsearch it:  diptych search {quote(str(made[0].folder))} {quote(str(corpus))} {asked}"))
 
 

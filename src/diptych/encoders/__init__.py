@@ -36,6 +36,10 @@ def _load(path_or_id: str | Path, folder: Path, options: Mapping[str, Any]) -> E
         _only(folder, kind, {name: x for name, x in options.items() if name != "pooling"})
         return load.load(folder, options["pooling"])
     _only(folder, kind, options)
+    if kind == "graph":
+        from diptych.encoders.graph import network
+
+        return network.load(folder)
     if kind == "static":
         from diptych.encoders import static
 
@@ -55,6 +59,8 @@ def _kind(folder: Path) -> str:
     if chain:
         return _kind_of_chain(folder, chain)
     settings = layout.config(folder)
+    if settings.get("model_type") == "diptych_graph":
+        return "graph"
     if "num_channels" in settings and "vocab_size" not in settings:
         return "vision"
     if settings.get("model_type", "model2vec") != "model2vec" or (folder / "adapter_config.json").exists():

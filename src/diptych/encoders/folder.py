@@ -206,6 +206,7 @@ def staged(folder: Path) -> Iterator[Path]:
     """
     folder = Path(folder)
     model = any((folder / name).exists() for name in ("modules.json", "preprocessor_config.json"))
+    model = model or config(folder).get("model_type") == "diptych_graph"
     if folder.exists() and not model and (folder.is_file() or any(folder.iterdir())):
         raise FileExistsError(f"{folder} holds something that is no model; it is left as it is")
     folder.parent.mkdir(parents=True, exist_ok=True)

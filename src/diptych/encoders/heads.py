@@ -98,3 +98,17 @@ def mlp(width: int, hidden: int, out: int, seed: int = 0) -> nn.Module:
             nn.Linear(hidden, out, bias=False),
             nn.BatchNorm1d(out, affine=False, track_running_stats=False),
         )
+
+
+class FeedForward(nn.Module):
+    """(m d) to (m d): three linear layers, each with ReLU, beside a linear one; as in InfoGraph (arXiv:1908.01000)."""
+
+    def __init__(self, width: int, seed: int = 0):
+        super().__init__()
+        with seeded(seed):
+            self.deep = nn.Sequential(*[part for _ in range(3) for part in (nn.Linear(width, width), nn.ReLU())])
+            self.straight = nn.Linear(width, width)
+
+    def forward(self, x: Float[Tensor, "m d"]) -> Float[Tensor, "m d"]:
+        found: Tensor = self.deep(x) + self.straight(x)
+        return found

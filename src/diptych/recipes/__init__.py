@@ -8,7 +8,12 @@ from diptych.recipes.dino import dino
 from diptych.recipes.dinov2 import dinov2
 from diptych.recipes.dropout import dropout
 from diptych.recipes.esimcse import esimcse
+from diptych.recipes.graph_barlow_twins import graph_barlow_twins
+from diptych.recipes.graph_byol import graph_byol
+from diptych.recipes.graph_deep_augmentation import graph_deep_augmentation
+from diptych.recipes.graphcl import graphcl
 from diptych.recipes.infocse import infocse
+from diptych.recipes.infograph import infograph
 from diptych.recipes.mixcse import mixcse
 from diptych.recipes.mlm import mlm
 from diptych.recipes.nli import nli
@@ -20,6 +25,7 @@ from diptych.recipes.simcse import simcse
 ALL = (
     *(crop, dropout, deep_augmentation, nli, simcse, mixcse, esimcse, infocse, promptbert, regression, mlm),
     *(simclr, barlow_twins, byol, dino, dinov2),
+    *(graphcl, infograph, graph_deep_augmentation, graph_barlow_twins, graph_byol),
 )
 
 __all__ = [
@@ -32,7 +38,12 @@ __all__ = [
     "dinov2",
     "dropout",
     "esimcse",
+    "graph_barlow_twins",
+    "graph_byol",
+    "graph_deep_augmentation",
+    "graphcl",
     "infocse",
+    "infograph",
     "mixcse",
     "mlm",
     "nli",

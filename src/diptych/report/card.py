@@ -8,6 +8,7 @@ import numpy as np
 from jaxtyping import Float, UInt8
 
 from diptych.plural import counted
+from diptych.report.drawing import Drawn
 
 Table = Mapping[str, Mapping[str, float | None] | None]  # [row][metric]; None where there is none
 
@@ -69,9 +70,10 @@ class Evidence:
     after: Float[np.ndarray, "n d"]
     before: Float[np.ndarray, "n e"] | None = None
     labels: Sequence[str | None] | None = None
+    graphs: Sequence[Drawn | None] | None = None  # to be drawn, if that is what the texts tell of
 
     def __post_init__(self) -> None:
-        for name in ("after", "before", "labels"):
+        for name in ("after", "before", "labels", "graphs"):
             given = getattr(self, name)
             if given is not None and len(given) != len(self.texts):
                 raise ValueError(
@@ -85,6 +87,7 @@ class Evidence:
             np.asarray(self.after)[rows],
             None if self.before is None else np.asarray(self.before)[rows],
             None if self.labels is None else [self.labels[i] for i in rows],
+            None if self.graphs is None else [self.graphs[i] for i in rows],
         )
 
 

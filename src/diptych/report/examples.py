@@ -6,8 +6,10 @@ from dataclasses import dataclass
 
 import numpy as np
 from jaxtyping import Float
+from markupsafe import Markup
 
 from diptych.report.card import Evidence
+from diptych.report.drawing import NOTHING, svg
 from diptych.report.snippet import snippet
 
 EXAMPLES, NEAREST = 6, 3
@@ -21,6 +23,7 @@ class Neighbour:
     label: str | None
     cosine: float
     agrees: bool | None
+    drawing: Markup = NOTHING
 
 
 @dataclass(frozen=True)
@@ -30,6 +33,7 @@ class Example:
     text: str
     label: str | None
     nearest: dict[str, list[Neighbour]]
+    drawing: Markup = NOTHING
 
 
 def examples(evidence: Evidence, many: int = EXAMPLES, seed: int = 0) -> list[Example]:
@@ -45,7 +49,12 @@ def examples(evidence: Evidence, many: int = EXAMPLES, seed: int = 0) -> list[Ex
     found = {title: _nearest(evidence, x, rows) for title, x in spaces.items()}
     labels = evidence.labels or [None] * len(evidence.texts)
     return [
-        Example(snippet(evidence.texts[row], 220), labels[row], {title: found[title][i] for title in spaces})
+        Example(
+            snippet(evidence.texts[row], 220),
+            labels[row],
+            {title: found[title][i] for title in spaces},
+            _drawing(evidence, row),
+        )
         for i, row in enumerate(rows)
     ]
 
@@ -82,10 +91,15 @@ def nearest(x: Float[np.ndarray, "n d"], rows: list[int], many: int) -> list[lis
 
 def _neighbour(evidence: Evidence, row: int, i: int, cosine: float) -> Neighbour:
     label = evidence.labels[i] if evidence.labels else None
-    return Neighbour(snippet(evidence.texts[i]), label, cosine, agrees(evidence.labels, row, i))
+    same = agrees(evidence.labels, row, i)
+    return Neighbour(snippet(evidence.texts[i]), label, cosine, same, _drawing(evidence, i))
 
 
 def agrees(labels: Sequence[str | None] | None, row: int, i: int) -> bool | None:
     """Whether two rows have the same label; None where one of them has none."""
     own, other = (labels[row], labels[i]) if labels else (None, None)
     return None if own is None or other is None else own == other
+
+
+def _drawing(evidence: Evidence, row: int) -> Markup:
+    return svg(evidence.graphs[row] if evidence.graphs else None)

@@ -31,28 +31,43 @@ tags:
 """
 
 
+FRONT_OF_GRAPHS = """---
+library_name: diptych
+pipeline_tag: graph-ml
+tags:
+- graph-ml
+- diptych
+---
+"""
+
+
 def model_card(card: Card) -> str:
     """What the model is, how to use it, how good it is and where it comes from, as Markdown."""
-    seen = _of_pictures(card)
+    if _of(card, "graph"):
+        front, kind, usage = FRONT_OF_GRAPHS, "Graphs", _usage_of_graphs(card)
+    elif _of(card, "image"):
+        front, kind, usage = FRONT_OF_PICTURES, "Pictures", _usage_of_pictures(card)
+    else:
+        front, kind, usage = FRONT, "Text", _usage(card)
     parts = [
-        FRONT_OF_PICTURES if seen else FRONT,
+        front,
         f"# {escaped(card.name)}\n",
         f"{escaped(sentence(card))}\n",
-        f"{'Pictures' if seen else 'Text'} in, embeddings out; trained {_taught(card)} by diptych.\n",
-        _usage_of_pictures(card) if seen else _usage(card),
+        f"{kind} in, embeddings out; trained {_taught(card)} by diptych.\n",
+        usage,
     ]
     if present([card.scores]):
         parts += ["## Scores\n", _scores(card), _notes(card)]
     return "\n".join([*parts, "## Provenance\n", _provenance(card)])
 
 
-def _of_pictures(card: Card) -> bool:
-    return any(view.get("column") == "image" for view in card.views)
+def _of(card: Card, column: str) -> bool:
+    return any(view.get("column") == column for view in card.views)
 
 
 def _taught(card: Card) -> str:
-    """What training was told beside the texts or pictures."""
-    given = [view["column"] for view in card.views if view.get("column", "text") not in ("text", "image")]
+    """What training was told beside the texts, pictures or graphs."""
+    given = [view["column"] for view in card.views if view.get("column", "text") not in ("text", "image", "graph")]
     return f"on rows of texts that belong together ({escaped(', '.join(given))})" if given else "without labels"
 
 
@@ -105,6 +120,26 @@ embeddings = diptych.load({json.dumps(model)}).encode(["picture.png", "another.j
 {"" if own else plain}
 ```sh
 diptych search {shlex.quote(model)} {shlex.quote(corpus)} picture.png
+```
+"""
+
+
+def _usage_of_graphs(card: Card) -> str:
+    corpus = " ".join(str(card.arguments.get("corpus") or "CORPUS").split())
+    model = " ".join(card.model.split())
+    return f"""## Use
+
+```python
+import diptych
+from diptych.data.graphs.corpus import graphs
+
+model = diptych.load({json.dumps(model)})
+corpus = graphs({json.dumps(corpus)}).told_by(model.features)
+embeddings = model.encode(corpus.items)
+```
+
+```sh
+diptych evaluate {shlex.quote(model)} {shlex.quote(corpus)}
 ```
 """
 

@@ -71,6 +71,7 @@ def page(card: Card, evidence: Evidence | None = None, seed: int = 0, gallery: G
         steps=max((line.get("step", 0) for line in card.history), default=0),
         examples=examples(shown, seed=seed) if shown else [],
         labelled=bool(shown and shown.labels),
+        of_graphs=any(view.get("column") == "graph" for view in card.views),
         costs=_costs(card, things),
         judged=_judged(card, things),
         provenance=_provenance(card),

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from diptych.report.card import Card, Cost, Evidence, Gallery
+from diptych.report.drawing import Drawn
 from diptych.runs import Run
 
 PICTURES, ABOUT, COLUMNS = "pictures.npz", "pictures.json", ("views", "patches")  # of evidence of pictures
@@ -69,11 +70,13 @@ def evidence(run: Run) -> Evidence | None:
         return None
     lines = [json.loads(line) for line in (run.evidence / "documents.jsonl").read_text().splitlines()]
     labels = [line["label"] for line in lines]
+    graphs = [Drawn(**line["graph"]) if line.get("graph") else None for line in lines]
     return Evidence(
         [line["text"] for line in lines],
         np.load(run.evidence / "after.npy"),
         np.load(run.evidence / "before.npy"),
         labels if any(label is not None for label in labels) else None,
+        graphs if any(graph is not None for graph in graphs) else None,
     )
 
 

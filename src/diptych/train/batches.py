@@ -158,7 +158,7 @@ def _cut(
             batch["unit"] = torch.tensor([unit[v][i] for v, i in part])
         place = torch.tensor([first[v] + i for v, i in part])
         longest, real = max(sizes[r] for r in rows), sum(sizes[r] for r in rows)
-        in_a_row = batch["ids"].numel() if "edges" in batch else real
+        in_a_row = batch["ids"].numel() if {"ids", "edges"} <= batch.keys() else real
         micros.append(Micro(batch, place, perturb, real, longest * len(rows) if encoder.padded else in_a_row))
     return micros
 

@@ -1,0 +1,107 @@
+"""What a path stands for as a corpus of graphs, read once and kept in the cache."""
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Protocol
+
+from diptych.core import DataError
+from diptych.data import cache
+from diptych.data.files import below, digest, shown, special
+from diptych.data.graphs import families, lines, store, tu
+from diptych.data.graphs.arrays import Arrays
+from diptych.data.graphs.item import Item
+from diptych.data.graphs.store import Graphs
+from diptych.data.tally import Tally
+from diptych.graphs.features import Kind
+
+FORMAT = "1"  # of what is cached; another number makes old entries unused
+KNOWN = "a TU folder (NAME_A.txt, ...), .npz, .jsonl of edge lists or node-link graphs, or families:n=1000"
+PICKLES = (".pt", ".pth", ".pkl", ".pickle", ".gpickle")
+
+
+class Source(Protocol):
+    """Graphs that can be read. `digest` changes when they do."""
+
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def digest(self) -> str: ...
+
+    def items(self, tally: Tally) -> tuple[str, Iterator[Item]]:
+        """How they were understood, and each of them."""
+        ...
+
+
+def graphs(path: str | Path, features: Kind | None = None) -> Graphs:
+    """The graphs at a path, or of a family; nodes described by what is usual for them, or as is asked.
+
+    Parameters
+    ----------
+    path
+        A folder in the format of the TU collection (NAME_A.txt, NAME_graph_indicator.txt, ...), or one of PyTorch
+        Geometric that holds such a folder as raw/; a .npz file of arrays end to end (see `arrays`); .jsonl of edge
+        lists or of NetworkX's node-link graphs, or a folder of such files; "families" and what it is made of, as
+        families:n=1000:kind=motifs.
+    features
+        labels, attributes, both, degree or constant.
+
+    Raises FileNotFoundError, ValueError for what is not understood, DataError for what is damaged or holds no graph.
+    """
+    source = find(path)
+    key = cache.key(FORMAT, source.name, source.digest)
+
+    def write(folder: Path) -> None:
+        tally = Tally()
+        how, items = source.items(tally)
+        store.write(folder, source.name, how, items, tally)
+
+    return store.load(cache.entry("graphs", key, write), source.name).described(features)
+
+
+def find(path: str | Path) -> Source:
+    """The source at a path, by its name and what is there. Raises as `graphs` does."""
+    if families.named(str(path)) and not Path(path).exists():
+        return families.Families.of(str(path))
+    place = Path(os.path.expanduser(path))
+    if not place.exists():
+        raise FileNotFoundError(f"there is no file or folder {path}; a corpus of graphs is {KNOWN}")
+    if special(place):
+        raise ValueError(f"{path} is no regular file, but a pipe, a socket or a device; write it to a file")
+    name = shown(place.name or place.resolve().name)
+    if place.is_dir():
+        return _of_folder(name, place)
+    suffix = place.suffix.lower()
+    if suffix == ".npz":
+        return Arrays(name, digest([place], place), place)
+    if suffix in lines.SUFFIXES:
+        return lines.Lines(name, digest([place], place), [place])
+    if suffix in PICKLES:
+        raise ValueError(_pickled(place))
+    if stem := tu.stem(place):
+        return tu.Tu(name, digest(tu.files(place.parent, stem), place.parent), place.parent, stem)
+    raise ValueError(f"{place} is of no known format for graphs; these are {KNOWN}")
+
+
+def _pickled(place: Path) -> str:
+    return (
+        f"{place} is a pickle, which can run any code when it is opened, and so is never opened; write its graphs as "
+        ".jsonl where you trust it: for each graph d a line json.dumps({'edges': d.edge_index.T.tolist(), 'num_nodes': "
+        "d.num_nodes, 'x': d.x.tolist(), 'label': int(d.y)})"
+    )
+
+
+def _of_folder(name: str, place: Path) -> Source:
+    there = [file for file in below(place) if not (special(file) or file.is_dir())]
+    stems = {(file.parent, stem) for file in there if (stem := tu.stem(file))}
+    if len(stems) > 1:
+        told = ", ".join(sorted(str(folder / stem) for folder, stem in stems))
+        raise ValueError(f"{place} holds several data sets of the TU collection, {told}; name one of these folders")
+    for folder, stem in stems:
+        return tu.Tu(name, digest(tu.files(folder, stem), folder), folder, stem)
+    if chosen := [file for file in there if file.suffix.lower() in lines.SUFFIXES]:
+        return lines.Lines(name, digest(chosen, place), chosen)
+    if pickles := [file for file in there if file.suffix.lower() in PICKLES]:
+        raise ValueError(_pickled(pickles[0]))
+    raise DataError(f"there is no graph in {place}: of its {len(there)} files none is of a known format; {KNOWN}")

@@ -1,0 +1,181 @@
+"""Graphs from a seed, of known families; all of it known, any number of them.
+
+    families                              1,000 graphs of 30 nodes on average, of four families
+    families:n=5000:nodes=50:kind=motifs  other numbers; any of n, nodes, degree, seed, kind
+
+    kind=random    random graphs of Erdos and Renyi, of Barabasi and Albert, of Watts and Strogatz, of blocks
+    kind=blocks    stochastic blocks, 1 to 4 of them
+    kind=motifs    a random tree of Barabasi and Albert, to which five rings, houses, stars or cliques are attached
+
+Families of a kind have the same number of nodes and the same mean degree, as near as they allow (a tree with motifs has
+what its motifs have), so that size does not tell them apart. A graph is decided by the seed and its number alone: the
+first graphs of a larger corpus are those of a smaller one. The networks are those of the literature, made here so that
+a graph costs a few array operations.
+"""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, fields
+from typing import Self
+
+import numpy as np
+from jaxtyping import Int
+
+from diptych.data import cache
+from diptych.data.graphs.item import Item
+from diptych.data.tally import Tally
+
+NAME = "families"  # stands for this corpus where a path could be
+FORMAT = "1"  # of what a seed makes; another number makes old entries unused
+BOUNDS = {"n": (2, 10**8), "nodes": (10, 10_000), "degree": (2, 100), "seed": (0, 2**62)}
+INSIDE = 4.0  # edges within blocks, for each that goes between two as likely pairs
+MOTIFS = 5  # that are attached
+Edges = Int[np.ndarray, "2 e"]
+
+
+@dataclass(frozen=True)
+class Families:
+    """What a corpus is made of. `degree` is the mean number of neighbours. Raises ValueError for what makes none."""
+
+    n: int = 1_000
+    nodes: int = 30
+    degree: int = 4
+    seed: int = 0
+    kind: str = "random"
+
+    def __post_init__(self) -> None:
+        for name, (least, most) in BOUNDS.items():
+            if not least <= (given := getattr(self, name)) <= most:
+                raise ValueError(f"{name} of families is from {least} to {most:,}; got {given}")
+        if self.kind not in KINDS:
+            raise ValueError(f"families are of kind {', '.join(KINDS)}; got {self.kind!r}")
+        if 3 * self.degree > self.nodes:
+            raise ValueError(f"graphs of {self.nodes} nodes have up to {self.nodes // 3} neighbours; got {self.degree}")
+
+    @classmethod
+    def of(cls, text: str) -> Self:
+        """What "families:n=1000:kind=motifs" says. Raises ValueError for other names and what is no number."""
+        names = [field.name for field in fields(cls)]
+        found: dict[str, int | str] = {}
+        for part in filter(None, text.split(":")[1:]):
+            name, _, value = part.partition("=")
+            try:
+                found[names[names.index(name.strip())]] = value if name.strip() == "kind" else int(value)
+            except ValueError:
+                choices = ", ".join(f"{k}={'WORD' if k == 'kind' else 'NUMBER'}" for k in names)
+                raise ValueError(f"{text!r:.60}: {part!r} is none of {choices}") from None
+        return cls(**found)  # type: ignore[arg-type]
+
+    @property
+    def name(self) -> str:
+        return NAME
+
+    @property
+    def digest(self) -> str:
+        return cache.key(NAME, FORMAT, repr(self))
+
+    def items(self, tally: Tally) -> tuple[str, Iterator[Item]]:
+        return f"{self.kind} graphs of about {self.nodes} nodes, made by seed {self.seed}", map(
+            self.item, range(self.n)
+        )
+
+    def item(self, i: int) -> Item:
+        """Graph i, decided by the seed and its number alone."""
+        rng = np.random.Generator(np.random.Philox(key=[self.seed, i]))
+        made = KINDS[self.kind]
+        label = [*made][int(rng.integers(len(made)))]
+        n = int(rng.integers(self.nodes * 2 // 3, self.nodes * 4 // 3 + 1))
+        nodes, edges = made[label](rng, n, self.degree)
+        order = rng.permutation(nodes)  # numbers say nothing of how it was made
+        return Item(nodes, order[edges], label, origin=f"{NAME} {i}")
+
+
+def named(path: str) -> bool:
+    """Whether a path is the name of families."""
+    return path == NAME or path.startswith(f"{NAME}:")
+
+
+# ---------------------------------------------------------------- families
+
+Maker = Callable[[np.random.Generator, int, int], tuple[int, Edges]]
+
+
+def _between(rng: np.random.Generator, n: int, p: np.ndarray | float) -> Edges:
+    """Each of the pairs of n nodes with probability p, of all or of each of them."""
+    pairs = np.stack(np.triu_indices(n, 1))
+    return pairs[:, rng.random(pairs.shape[1]) < p]
+
+
+def erdos_renyi(rng: np.random.Generator, n: int, degree: int) -> tuple[int, Edges]:
+    return n, _between(rng, n, degree / (n - 1))
+
+
+def barabasi_albert(rng: np.random.Generator, n: int, degree: int) -> tuple[int, Edges]:
+    """Each new node has degree / 2 edges, to nodes chosen by their degrees; the first nodes are a star."""
+    many = max(1, degree // 2)
+    ends = [0, *range(1, many + 1)] + [0] * (many - 1)
+    edges = [(0, i) for i in range(1, many + 1)]
+    for new in range(many + 1, n):
+        chosen: set[int] = set()
+        while len(chosen) < many:
+            chosen.add(ends[int(rng.integers(len(ends)))])
+        for old in sorted(chosen):
+            edges.append((new, old))
+            ends += [new, old]
+    return n, np.array(edges).T
+
+
+def watts_strogatz(rng: np.random.Generator, n: int, degree: int) -> tuple[int, Edges]:
+    """A ring in which each node knows its degree / 2 next ones; of each edge one end is moved with probability 0.1."""
+    steps = np.repeat(np.arange(1, max(1, degree // 2) + 1), n)
+    source = np.tile(np.arange(n), len(steps) // n)
+    moved = rng.random(len(steps)) < 0.1
+    target = np.where(moved, rng.integers(n, size=len(steps)), (source + steps) % n)
+    kept = source != target
+    return n, np.stack([source, target])[:, kept]
+
+
+def blocks(k: int) -> Maker:
+    """k blocks of as many nodes; a pair within one is INSIDE times as likely as one between two."""
+
+    def made(rng: np.random.Generator, n: int, degree: int) -> tuple[int, Edges]:
+        one, other = np.triu_indices(n, 1)
+        same = one * k // n == other * k // n
+        p = np.where(same, INSIDE, 1.0)
+        return n, _between(rng, n, p * (degree * n / 2) / p.sum())
+
+    return made
+
+
+RING = [(i, (i + 1) % 6) for i in range(6)]
+HOUSE = [(0, 1), (1, 2), (2, 3), (3, 0), (0, 4), (1, 4)]
+STAR = [(0, i) for i in range(1, 6)]
+CLIQUE = [(i, j) for i in range(4) for j in range(i)]
+
+
+def with_motif(motif: list[tuple[int, int]]) -> Maker:
+    """A tree, and MOTIFS copies of a motif, each tied to a node of it."""
+
+    def made(rng: np.random.Generator, n: int, degree: int) -> tuple[int, Edges]:
+        one = np.array(motif).T
+        size = int(one.max()) + 1
+        trunk = max(2, n - MOTIFS * size)
+        parts = [barabasi_albert(rng, trunk, 2)[1]]
+        for copy in range(MOTIFS):
+            start = trunk + copy * size
+            parts += [one + start, np.array([[start], [int(rng.integers(trunk))]])]
+        return trunk + MOTIFS * size, np.concatenate(parts, 1)
+
+    return made
+
+
+KINDS: dict[str, dict[str, Maker]] = {
+    "random": {
+        "erdos-renyi": erdos_renyi,
+        "barabasi-albert": barabasi_albert,
+        "watts-strogatz": watts_strogatz,
+        "blocks": blocks(3),
+    },
+    "blocks": {f"{k} block{'s' if k > 1 else ''}": blocks(k) for k in (1, 2, 3, 4)},
+    "motifs": {name: with_motif(motif) for name, motif in
+               (("ring", RING), ("house", HOUSE), ("star", STAR), ("clique", CLIQUE))},
+}  # fmt: skip

@@ -1,0 +1,355 @@
+"""Graphs on disk: read once, memory-mapped ever after.
+
+    edges.i4         of each graph sources, then targets; sorted, both directions, none twice
+    labels.i4        node labels by number, where all nodes have one
+    attributes.f4    node attributes, where all nodes have as many
+    index.npz        where nodes and edges of a graph begin, its class, its highest degree
+    origins.txt      where each is from, a line each
+    facts.json       names of classes and of node labels, number of attributes, notes, the fingerprint
+
+Shapes: g graphs, n nodes, e edges in both directions, N and E those of all graphs, a attributes.
+"""
+
+import json
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+from hashlib import blake2b
+from pathlib import Path
+from typing import IO, Any, overload
+
+import numpy as np
+from jaxtyping import Float, Int
+
+from diptych.core import DataError, Graph, Record
+from diptych.data import cache
+from diptych.data.column import places
+from diptych.data.files import shown
+from diptych.data.graphs.item import Item
+from diptych.data.tally import Tally
+from diptych.graphs.features import Features, Kind
+from diptych.plural import counted
+
+COLUMN = "graph"  # of a record
+UNKNOWN = -1  # class
+DEGREES = 512  # that have a column of their own, at most
+
+
+@dataclass(frozen=True, eq=False)
+class Index:
+    """What is known of each graph of a store."""
+
+    nodes: Int[np.ndarray, " g+1"]
+    edges: Int[np.ndarray, " g+1"]
+    classes: Int[np.ndarray, " g"]
+    degree: Int[np.ndarray, " g"]
+
+
+@dataclass(frozen=True, eq=False)
+class Graphs:
+    """A corpus of graphs, of which none is in memory until it is looked at.
+
+    `labels` is None where the source has none; a single label is None where its graph has none. `notes` are sentences
+    for a person. `features` says what a node is described by; `kinds` what it can be. `rows` chooses graphs.
+    """
+
+    name: str
+    fingerprint: str
+    notes: list[str]
+    index: Index
+    flat: Int[np.ndarray, " 2E"]
+    names: Sequence[str]  # of classes
+    features: Features
+    node_names: Sequence[str] = ()  # of node labels
+    numbers: Int[np.ndarray, " N"] | None = None
+    attributes: Float[np.ndarray, "N a"] | None = None
+    rows: Int[np.ndarray, " g"] | None = None
+    told: Path | None = None
+
+    def __len__(self) -> int:
+        return len(self.index.classes) if self.rows is None else len(self.rows)
+
+    def __getitem__(self, i: int) -> Record:
+        return {COLUMN: self.graph(i)}
+
+    def graph(self, i: int) -> Graph:
+        if not -len(self) <= i < len(self):
+            raise IndexError(f"there are {len(self)} graphs; got {i}")
+        row = i % len(self) if self.rows is None else int(self.rows[i])
+        a, b = self.index.nodes[row : row + 2].tolist()
+        c, d = self.index.edges[row : row + 2].tolist()
+        edges = self.flat[2 * c : 2 * d].reshape(2, d - c)
+        numbers = None if self.numbers is None else self.numbers[a:b]
+        attributes = None if self.attributes is None else self.attributes[a:b]
+        return Graph(self.features.of(b - a, edges, numbers, attributes), edges)
+
+    @property
+    def items(self) -> "Some":
+        """The graphs, as a sequence."""
+        return Some(self, range(len(self)))
+
+    @property
+    def kinds(self) -> list[Kind]:
+        """What nodes can be described by."""
+        labels: list[Kind] = ["labels"] if self.numbers is not None else []
+        attributes: list[Kind] = ["attributes"] if self.attributes is not None else []
+        both: list[Kind] = ["both"] if labels and attributes else []
+        return [*labels, *attributes, *both, "degree", "constant"]
+
+    @cached_property
+    def usual(self) -> Kind:
+        """Node labels where there are two or more, else attributes, else nothing but that a node is there."""
+        if self.numbers is not None and len(self.node_names) > 1:
+            return "labels"
+        return "attributes" if self.attributes is not None else "constant"
+
+    def described(self, kind: Kind | None = None) -> "Graphs":
+        """The same graphs, with nodes described otherwise. Raises ValueError for what the corpus does not have."""
+        kind = kind or self.usual
+        if kind not in self.kinds:
+            raise ValueError(f"nodes of {self.name} can be described by {', '.join(self.kinds)}; got {kind!r}")
+        columns = 0 if self.attributes is None else self.attributes.shape[1]
+        widths = {
+            "labels": len(self.node_names),
+            "attributes": columns,
+            "both": len(self.node_names) + columns,
+            "degree": min(DEGREES, int(self._of(self.index.degree).max()) + 1),
+            "constant": 1,
+        }
+        names = self.node_names if kind in ("labels", "both") else ()
+        return self.told_by(Features(kind, widths[kind], tuple(names)))
+
+    def told_by(self, features: Features) -> "Graphs":
+        """The same graphs for a network that knows these features.
+
+        Raises ValueError where the corpus lacks them, or has other node labels.
+        """
+        if features.kind not in self.kinds:
+            raise ValueError(
+                f"the network is told {features.kind} of nodes, and {self.name} has only {', '.join(self.kinds)}"
+            )
+        if features.labels and tuple(features.labels) != tuple(self.node_names):
+            raise ValueError(
+                f"the network knows the node labels {_few(features.labels)}, and {self.name} has "
+                f"{_few(self.node_names)}: a column would mean another label"
+            )
+        return replace(self, features=features, fingerprint=cache.key("told", self.fingerprint, repr(features)))
+
+    def size(self, i: int) -> tuple[int, int]:
+        """Nodes of graph i, and its edges, each once."""
+        graph = self.graph(i)
+        return len(graph.nodes), int((graph.edges[0] <= graph.edges[1]).sum())
+
+    def _of(self, x: Int[np.ndarray, " g"]) -> Int[np.ndarray, " g"]:
+        return x if self.rows is None else x[self.rows]
+
+    @cached_property
+    def labels(self) -> list[str | None] | None:
+        classes = self._of(self.index.classes)
+        if not (classes != UNKNOWN).any():
+            return None
+        return [None if k == UNKNOWN else self.names[k] for k in classes.tolist()]
+
+    @cached_property
+    def origins(self) -> list[str]:
+        """Where each graph is from, in words."""
+        lines = self.told.read_text("utf-8").split("\n") if self.told else [""] * len(self.index.classes)
+        return lines[: len(self.index.classes)] if self.rows is None else [lines[row] for row in self.rows.tolist()]
+
+    def select(self, indices: Iterable[int]) -> "Graphs":
+        """The graphs at these places, in this order. Raises IndexError if there is no such place."""
+        chosen = places(indices)
+        if len(chosen) and not -len(self) <= chosen.min() <= chosen.max() < len(self):
+            raise IndexError(f"there are {len(self)} graphs; got {chosen.min()} to {chosen.max()}")
+        chosen = chosen % max(1, len(self))
+        rows = chosen if self.rows is None else self.rows[chosen]
+        return replace(self, rows=rows, fingerprint=cache.key("select", self.fingerprint, chosen))
+
+
+def _few(names: Sequence[str]) -> str:
+    return ", ".join(names[:5]) + (f" and {len(names) - 5} more" if len(names) > 5 else "") or "none"
+
+
+@dataclass(frozen=True)
+class Some(Sequence[Graph]):
+    """Graphs of a corpus at some places; a slice is as lazy as the whole."""
+
+    of: Graphs
+    at: range
+
+    def __len__(self) -> int:
+        return len(self.at)
+
+    @overload
+    def __getitem__(self, i: int) -> Graph: ...
+    @overload
+    def __getitem__(self, i: slice) -> "Some": ...
+    def __getitem__(self, i: int | slice) -> "Graph | Some":
+        return Some(self.of, self.at[i]) if isinstance(i, slice) else self.of.graph(self.at[i])
+
+
+# ---------------------------------------------------------------- writing
+
+
+def write(folder: Path, name: str, how: str, items: Iterable[Item], tally: Tally) -> None:
+    """Writes graphs in bounded memory. Those without a node are left out, and tallied.
+
+    Edges are made to go both ways, and each once. Raises DataError for an edge to a node that there is not, features
+    that do not go with the nodes, or if no graph is left.
+    """
+    writer = _Writer(folder, tally)
+    try:
+        for item in items:
+            writer.add(item)
+    finally:
+        writer.close()
+    (folder / "facts.json").write_text(json.dumps(writer.facts(name, how)))
+
+
+def both_ways(item: Item, tally: Tally) -> Int[np.ndarray, "2 e"]:
+    """The edges of a graph, sorted, each in both directions and none twice. Raises DataError as `write` does."""
+    edges = np.asarray(item.edges, np.int64).reshape(2, -1)
+    if edges.size and not 0 <= edges.min() <= edges.max() < item.n:
+        wrong = edges.min() if edges.min() < 0 else edges.max()
+        raise DataError(f"{item.origin}: an edge goes to node {wrong}, and its nodes are 0 to {item.n - 1}")
+    there = np.unique(edges[0] * item.n + edges[1])
+    tally.add("edge", "given more than once in one direction, taken once", edges.shape[1] - len(there))
+    source, target = np.divmod(there, max(1, item.n))
+    whole = np.union1d(there, target * item.n + source)
+    tally.add("edge", "given in one direction, taken in both", len(whole) - len(there))
+    source, target = np.divmod(whole, max(1, item.n))
+    tally.add("loop", "of a node with itself, kept", int((source == target).sum()))
+    tally.add("node", "without an edge, kept", item.n - len(np.unique(source)))
+    return np.stack([source, target]).astype(np.int32)
+
+
+class _Writer:
+    """Appends graphs to the files of a store, and keeps what the index will say."""
+
+    def __init__(self, folder: Path, tally: Tally):
+        self.folder, self.tally, self.content = folder, tally, blake2b(digest_size=16)
+        self.files: dict[str, IO[bytes]] = {k: (folder / k).open("wb") for k in ("edges.i4", *OF_NODES)}
+        self.nodes, self.edges = [0], [0]
+        self.degree: list[int] = []
+        self.origins: list[str] = []
+        self.classes: dict[str, int] = {}
+        self.numbers: list[int] = []
+        self.node_names: dict[str, int] = {}
+        self.columns: int | None = None
+
+    def add(self, item: Item) -> None:
+        if item.n < 1:
+            self.tally.add("graph", "skipped: it has no node")
+            return
+        edges = both_ways(item, self.tally)
+        self._write("edges.i4", edges)
+        self.content.update(f"{item.n} {item.label!r}".encode("utf-8", "surrogatepass"))
+        self._labels(item)
+        self._attributes(item)
+        self.nodes.append(self.nodes[-1] + item.n)
+        self.edges.append(self.edges[-1] + edges.shape[1])
+        self.degree.append(int(np.bincount(edges[0], minlength=1).max()))
+        self.origins.append(" ".join(shown(item.origin).split()))
+        self.numbers.append(UNKNOWN if item.label is None else self.classes.setdefault(item.label, len(self.classes)))
+
+    def _write(self, name: str, x: np.ndarray) -> None:
+        raw = np.ascontiguousarray(x).data
+        self.files[name].write(raw)
+        self.content.update(raw)
+
+    def _labels(self, item: Item) -> None:
+        if "labels.i4" not in self.files:
+            return
+        if item.nodes is None:
+            self._without("labels.i4", "labels")
+            return
+        if len(item.nodes) != item.n:
+            raise DataError(f"{item.origin}: {item.n} nodes and {len(item.nodes)} node labels; each node has one")
+        names, numbers = np.unique(np.asarray(item.nodes), return_inverse=True)
+        known = [self.node_names.setdefault(str(name), len(self.node_names)) for name in names.tolist()]
+        self._write("labels.i4", np.array(known, np.int32)[numbers.reshape(-1)])
+
+    def _attributes(self, item: Item) -> None:
+        if "attributes.f4" not in self.files:
+            return
+        x = item.attributes
+        if x is None or (self.columns is not None and x.shape[1:] != (self.columns,)):
+            self._without("attributes.f4", "attributes" if x is None else "as many attributes")
+            return
+        if x.ndim != 2 or len(x) != item.n:
+            raise DataError(f"{item.origin}: {item.n} nodes and attributes {list(x.shape)}; each node has a row")
+        if not np.isfinite(x).all():
+            raise DataError(f"{item.origin}: an attribute of a node is no number")
+        self.columns = x.shape[1]
+        self._write("attributes.f4", x.astype(np.float32))
+
+    def _without(self, name: str, what: str) -> None:
+        """Forgets what not all nodes have. (Most corpora have none of it, which is nothing to tell.)"""
+        self.files.pop(name).close()
+        (self.folder / name).unlink()
+        if self.origins:
+            self.tally.add("node description", f"left out: not all nodes have {what}")
+
+    def close(self) -> None:
+        for file in self.files.values():
+            file.close()
+        (self.folder / "origins.txt").write_text("\n".join(self.origins), "utf-8")
+        numbers, degree = np.array(self.numbers, np.int32), np.array(self.degree, np.int32)
+        nodes, edges = np.array(self.nodes, np.int64), np.array(self.edges, np.int64)
+        np.savez(self.folder / "index.npz", nodes=nodes, edges=edges, classes=numbers, degree=degree)
+
+    def facts(self, name: str, how: str) -> dict[str, Any]:
+        """Raises DataError if there was no graph."""
+        if not self.origins:
+            raise DataError("; ".join([f"there is no graph in {name}", *self.tally.sentences()]))
+        heading = f"{counted(len(self.origins), 'graph')} from {name}: {how}"
+        if self.classes:
+            heading += f" ({counted(len(self.classes), 'class')})"
+        return {
+            "names": [*self.classes],
+            "node_names": [*self.node_names] if "labels.i4" in self.files else [],
+            "columns": self.columns if "attributes.f4" in self.files else None,
+            "notes": [heading, *self.tally.sentences()],
+            "fingerprint": self.content.hexdigest(),
+        }
+
+
+OF_NODES = ("labels.i4", "attributes.f4")
+
+
+# ---------------------------------------------------------------- reading
+
+
+def load(folder: Path, name: str) -> Graphs:
+    """What `write` wrote, memory-mapped; node labels in an order of their own, whichever came first."""
+    facts = json.loads((folder / "facts.json").read_text())
+    with np.load(folder / "index.npz") as arrays:
+        index = Index(*(arrays[k] for k in ("nodes", "edges", "classes", "degree")))
+    ordered = sorted(facts["node_names"], key=_by_number)
+    numbers = attributes = None
+    if ordered:
+        place = {label: i for i, label in enumerate(ordered)}
+        numbers = np.array([place[label] for label in facts["node_names"]], np.int32)[_mapped(folder / "labels.i4")]
+    if facts["columns"]:
+        attributes = _mapped(folder / "attributes.f4", "<f4").reshape(-1, facts["columns"])
+    flat, told, nothing = _mapped(folder / "edges.i4"), folder / "origins.txt", Features("constant", 1)
+    names, notes = facts["names"], facts["notes"]
+    found = Graphs(
+        name, facts["fingerprint"], notes, index, flat, names, nothing, ordered, numbers, attributes, told=told
+    )
+    return found.described()
+
+
+def _by_number(label: str) -> tuple[bool, float, str]:
+    """Numbers by size, then words."""
+    try:
+        return False, float(label), label
+    except ValueError:
+        return True, 0.0, label
+
+
+def _mapped(path: Path, kind: str = "<i4") -> np.ndarray:
+    """A file as a flat array, which reads what it is asked for, and cannot be changed."""
+    if not path.stat().st_size:
+        return np.empty(0, np.dtype(kind))
+    return np.memmap(path, np.dtype(kind), "r").view(np.ndarray)

@@ -1,0 +1,1 @@
+"""Encoders of graphs: GIN, and any other convolution of PyTorch Geometric, from their folder or from scratch."""

@@ -1,0 +1,58 @@
+import json
+
+import numpy as np
+import pytest
+
+MANY = "families:n=40:nodes=12:degree=2"
+SMALL = ("--width", 4, "--depth", 2, "--batch", 8, "--steps", 3)
+
+
+def test_a_corpus_of_graphs_is_trained_on_judged_and_embedded(diptych, tmp_path):
+    code, out, err = diptych("train", "graphcl", "--corpus", MANY, "--out", "run", *SMALL)
+    assert code == 0, err
+    assert "40 graphs from families" in err
+    assert "nodes are described by the number 1 for every node" in err
+    assert "families svm graphcl" in out
+    assert f"judge it:  diptych evaluate run {MANY}" in out
+    assert (tmp_path / "run" / "report.html").exists()
+
+    code, out, err = diptych("evaluate", "run", MANY, "--protocol", "pygcl", "--seed", 3, "--json")
+    assert code == 0, err
+    told = json.loads(out)
+    assert {*told["scores"]} == {"model", "untrained", "degrees", "Weisfeiler-Lehman"}
+    assert {*told["scores"]["model"]} == {"families_svm_pygcl", "families_svm_pygcl_macro_f1"}
+
+    code, _, err = diptych("embed", "run", MANY, "--out", "x.npy")
+    assert code == 0, err
+    assert np.load(tmp_path / "x.npy").shape == (40, 8)
+
+
+def test_what_does_not_go_with_graphs_is_said(diptych, tmp_path):
+    assert diptych("train", "graphcl", "--corpus", MANY, "--out", "run", "--features", "degree", *SMALL)[0] == 0
+    code, _, err = diptych("evaluate", "run", MANY, "--only", "knn")
+    assert code
+    assert "--only belongs to judging on documents, and this call judges on graphs" in err
+    code, _, err = diptych("embed", "run", MANY, "--out", "x.parquet", "--text")
+    assert code
+    assert "graphs, which have no text" in err
+    (tmp_path / "docs.txt").write_text("One text.\nAnother text.\n")
+    assert diptych("train", "crop", "--corpus", "docs.txt", "--out", "text", "--dim", 8, "--steps", 2)[0] == 0
+    code, _, err = diptych("evaluate", "text", "docs.txt", "--protocol", "pygcl")
+    assert code
+    assert "--protocol belongs to judging on graphs, and this call judges on documents" in err
+
+
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [
+        ("nothing.npz", "there is no file or folder nothing.npz; a corpus of graphs is a TU folder"),
+        ("bad.npz", "bad.npz is no file of graphs: it lacks 'edge_index', 'node_ptr', 'edge_ptr'"),
+        ("data.pt", "data.pt is a pickle, which can run any code"),
+    ],
+)
+def test_what_is_no_corpus_of_graphs_ends_in_one_line(name, said, diptych, tmp_path):
+    np.savez(tmp_path / "bad.npz", x=np.zeros(3))
+    (tmp_path / "data.pt").write_bytes(b"x")
+    code, _, err = diptych("train", "graphcl", "--corpus", name, *SMALL)
+    assert code
+    assert said in err

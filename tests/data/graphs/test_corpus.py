@@ -1,0 +1,361 @@
+import json
+
+import numpy as np
+import pytest
+
+from diptych.core import DataError
+from diptych.data.graphs.corpus import graphs
+from diptych.data.graphs.families import Families
+from diptych.data.tally import Tally
+
+MADE = ["random", "blocks", "motifs"]
+
+
+def pairs(found, i):
+    edges = found.graph(i).edges
+    assert edges.dtype == np.int32
+    assert np.array_equal(edges[:, np.lexsort(edges[::-1])], edges)
+    assert {(b, a) for a, b in edges.T.tolist()} == {(a, b) for a, b in edges.T.tolist()}
+    return {(a, b) for a, b in edges.T.tolist() if a <= b}
+
+
+def lines(tmp_path, *told):
+    (tmp_path / "g.jsonl").write_text("\n".join(json.dumps(x) if isinstance(x, dict) else x for x in told))
+    return tmp_path / "g.jsonl"
+
+
+def arrays(tmp_path, **changed):
+    """A triangle with a tail of class a, and an edge of class b; nodes count over the file."""
+    found = {
+        "edge_index": np.array([[0, 1, 2, 2, 4], [1, 2, 0, 3, 5]]),
+        "node_ptr": np.array([0, 4, 6]),
+        "edge_ptr": np.array([0, 4, 5]),
+        "y": np.array([-1, 3]),
+        "node_tag": np.array([7, 7, 2, 11, 2, 7]),
+    }
+    np.savez(tmp_path / "g.npz", **{k: x for k, x in (found | changed).items() if x is not None})
+    return tmp_path / "g.npz"
+
+
+def tu(folder, **files):
+    """The graphs of `arrays` in TU's format."""
+    found = {
+        "A": "1, 2\n2, 1\n2, 3\n3, 2\n3, 1\n1, 3\n3, 4\n4, 3\n5, 6\n6, 5\n",
+        "graph_indicator": "1\n1\n1\n1\n2\n2\n",
+        "graph_labels": "-1\n3\n",
+        "node_labels": "7\n7\n2\n11\n2\n7\n",
+    } | files
+    folder.mkdir(exist_ok=True)
+    for name, text in found.items():
+        if text is not None:
+            (folder / f"TOY_{name}.txt").write_text(text)
+    return folder
+
+
+# ---------------------------------------------------------------- the same graphs, whatever they come in
+
+
+def edge_list(tmp_path):
+    return lines(
+        tmp_path,
+        {"edges": [[0, 1], [1, 2], [2, 0], [2, 3]], "node_labels": [7, 7, 2, 11], "label": -1},
+        {"edge_index": [[0], [1]], "num_nodes": 2, "node_labels": [2, 7], "y": [3]},
+    )
+
+
+def node_link(tmp_path):
+    names = "abcd"
+    one = {
+        "nodes": [{"id": name, "label": label} for name, label in zip(names, (7, 7, 2, 11), strict=True)],
+        "links": [{"source": names[a], "target": names[b]} for a, b in ((0, 1), (1, 2), (2, 0), (2, 3))],
+        "graph": {"label": -1},
+    }
+    other = {"nodes": [{"id": 0, "label": 2}, {"id": 5, "label": 7}], "edges": [{"source": 5, "target": 0}], "y": 3}
+    return lines(tmp_path, one, other)
+
+
+@pytest.mark.parametrize(
+    "write", [arrays, lambda path: tu(path / "toy"), edge_list, node_link], ids=["npz", "tu", "edges", "node-link"]
+)
+def test_every_format_holds_the_same_graphs(write, tmp_path):
+    found = graphs(write(tmp_path))
+    assert len(found) == 2
+    assert [pairs(found, i) for i in (0, 1)] == [{(0, 1), (0, 2), (1, 2), (2, 3)}, {(0, 1)}]
+    assert found.labels == ["-1", "3"]
+    assert found.features.kind == "labels"
+    assert found.features.labels == ("2", "7", "11")
+    assert [found.graph(i).nodes.tolist() for i in (0, 1)] == [[1, 1, 0, 2], [0, 1]]
+    assert found.size(0) == (4, 4)
+
+
+def test_a_folder_of_pytorch_geometric_is_read_where_it_holds_raw_files(tmp_path):
+    (tmp_path / "TOY").mkdir()
+    tu(tmp_path / "TOY" / "raw")
+    (tmp_path / "TOY" / "processed").mkdir()
+    (tmp_path / "TOY" / "processed" / "data.pt").write_bytes(b"pickle")
+    assert len(graphs(tmp_path / "TOY")) == 2
+
+
+def test_networkx_writes_what_is_read(tmp_path):
+    import networkx
+
+    made = networkx.path_graph(5)
+    made.graph["label"] = "path"
+    told = networkx.node_link_data(made, edges="links")
+    found = graphs(lines(tmp_path, told, told))
+    assert pairs(found, 1) == {(0, 1), (1, 2), (2, 3), (3, 4)}
+    assert found.labels == ["path", "path"]
+
+
+def test_a_corpus_is_read_once_and_kept(tmp_path):
+    one, again = (graphs(arrays(tmp_path)) for _ in range(2))
+    assert one.fingerprint == again.fingerprint
+    assert np.array_equal(one.graph(0).edges, again.graph(0).edges)
+    other = graphs(arrays(tmp_path, y=np.array([1, 1])))
+    assert other.fingerprint != one.fingerprint
+
+
+def test_some_graphs_of_a_corpus_are_chosen_in_the_order_that_is_given(tmp_path):
+    found = graphs(arrays(tmp_path)).select([1, 0, 1])
+    assert [len(graph.nodes) for graph in found.items] == [2, 4, 2]
+    assert found.labels == ["3", "-1", "3"]
+    assert [len(graph.nodes) for graph in found.items[1:]] == [4, 2]
+    with pytest.raises(IndexError, match="there are 2 graphs"):
+        graphs(arrays(tmp_path)).select([2])
+
+
+# ---------------------------------------------------------------- features
+
+
+def test_nodes_are_described_as_is_asked(tmp_path):
+    x = np.arange(12, dtype=np.float32).reshape(6, 2)
+    path = arrays(tmp_path, node_attr=x)
+    assert graphs(path).kinds == ["labels", "attributes", "both", "degree", "constant"]
+    assert np.array_equal(graphs(path, "attributes").graph(1).nodes, x[4:])
+    both = graphs(path, "both").graph(1).nodes
+    assert np.array_equal(both, [[1, 0, 0, 8, 9], [0, 1, 0, 10, 11]])
+    degree = graphs(path, "degree")
+    assert degree.graph(0).nodes.tolist() == [2, 2, 3, 1]
+    assert degree.features.width == 4
+    assert graphs(path, "constant").graph(0).nodes.tolist() == [0] * 4
+    assert len({graphs(path, kind).fingerprint for kind in graphs(path).kinds}) == 5
+
+
+def test_one_label_for_all_nodes_is_none(tmp_path):
+    found = graphs(arrays(tmp_path, node_tag=np.zeros(6, int)))
+    assert found.features.kind == "constant"
+    assert graphs(arrays(tmp_path, node_tag=None)).kinds == ["degree", "constant"]
+    with pytest.raises(ValueError, match=r"nodes of g.npz can be described by degree, constant; got 'labels'"):
+        graphs(arrays(tmp_path, node_tag=None), "labels")
+
+
+def test_a_network_is_told_what_it_knows_or_the_corpus_is_refused(tmp_path):
+    found = graphs(arrays(tmp_path))
+    other = graphs(arrays(tmp_path, node_tag=np.array([7, 7, 2, 12, 2, 7])))
+    assert found.told_by(graphs(arrays(tmp_path), "degree").features).features.kind == "degree"
+    with pytest.raises(ValueError, match=r"knows the node labels 2, 7, 11, and g.npz has 2, 7, 12"):
+        other.told_by(found.features)
+    plain = graphs(arrays(tmp_path, node_tag=None))
+    with pytest.raises(ValueError, match=r"the network is told labels of nodes, and g.npz has only degree, constant"):
+        plain.told_by(found.features)
+
+
+# ---------------------------------------------------------------- families
+
+
+@pytest.mark.parametrize("kind", MADE)
+def test_graphs_of_families_are_decided_by_the_seed_and_their_number(kind):
+    few, more, other = (graphs(f"families:n={n}:kind={kind}:seed={seed}") for n, seed in ((6, 0), (9, 0), (9, 1)))
+    assert all(pairs(few, i) == pairs(more, i) for i in range(6))
+    assert few.labels == more.labels[:6]
+    assert any(pairs(more, i) != pairs(other, i) for i in range(6))
+
+
+@pytest.mark.parametrize("kind", ["random", "blocks"])
+def test_size_and_degree_do_not_tell_families_apart(kind):
+    found = graphs(f"families:n=400:nodes=40:kind={kind}")
+    sizes = np.array([found.size(i) for i in range(400)])
+    degree = 2 * sizes[:, 1] / sizes[:, 0]
+    for label in found.names:
+        mine = np.array([x == label for x in found.labels])
+        assert 60 < mine.sum() < 140
+        assert sizes[mine, 0].mean() == pytest.approx(40, abs=2)
+        assert degree[mine].mean() == pytest.approx(4, abs=0.35)
+
+
+def test_families_are_what_they_are_called():
+    made = Families(n=300, nodes=60, degree=4)
+    _, items = made.items(Tally())
+    highest = {}
+    for item in items:
+        degree = np.bincount(item.edges.ravel(), minlength=item.n)
+        highest.setdefault(item.label, []).append(degree.max())
+    means = {label: np.mean(x) for label, x in highest.items()}
+    assert means["barabasi-albert"] > means["erdos-renyi"] > means["watts-strogatz"]
+
+
+def test_a_motif_is_in_its_graph_five_times():
+    import networkx
+
+    cycles = {}
+    for item in Families(n=60, kind="motifs").items(Tally())[1]:
+        made = networkx.Graph(item.edges.T.tolist())
+        assert networkx.is_connected(made)
+        basis = sorted(len(cycle) for cycle in networkx.cycle_basis(made))
+        cycles.setdefault(item.label, set()).add(tuple(basis))
+    assert cycles["ring"] == {(6,) * 5}
+    assert cycles["star"] == {()}
+    assert cycles["clique"] == {(3,) * 15}
+    assert cycles["house"] == {(3,) * 5 + (4,) * 5}
+
+
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [
+        ("families:n=1", "n of families is from 2"),
+        ("families:kind=trees", "families are of kind random, blocks, motifs; got 'trees'"),
+        ("families:size=9", "'size=9' is none of n=NUMBER"),
+        ("families:nodes=12:degree=8", "graphs of 12 nodes have up to 4 neighbours"),
+    ],
+)
+def test_families_that_cannot_be_are_refused(name, said):
+    with pytest.raises(ValueError, match=said):
+        graphs(name)
+
+
+# ---------------------------------------------------------------- bad input
+
+
+def test_what_is_odd_is_kept_and_counted(tmp_path):
+    odd = {"edges": [[0, 1], [0, 1], [1, 0], [2, 2], [3, 1]], "num_nodes": 6}
+    found = graphs(lines(tmp_path, odd, {"edges": [], "num_nodes": 1}, {"edges": []}, {"edges": [], "num_nodes": 0}))
+    assert len(found) == 2
+    assert pairs(found, 0) == {(0, 1), (2, 2), (1, 3)}
+    assert found.notes[1:] == [
+        "1 edge given more than once in one direction, taken once",
+        "1 edge given in one direction, taken in both",
+        "1 loop of a node with itself, kept",
+        "3 nodes without an edge, kept",
+        "2 graphs skipped: it has no node",
+    ]
+    assert found.graph(1).edges.shape == (2, 0)
+
+
+def test_a_graph_of_tu_without_a_node_is_skipped_and_its_class_with_it(tmp_path):
+    found = graphs(tu(tmp_path / "toy", graph_indicator="1\n1\n1\n1\n3\n3\n", graph_labels="-1\n9\n3\n"))
+    assert found.labels == ["-1", "3"]
+    assert "1 graph skipped: it has no node" in found.notes
+
+
+def test_what_is_not_used_is_told(tmp_path):
+    found = graphs(tu(tmp_path / "toy", edge_labels="1\n" * 10))
+    assert "1 file not used: edge labels" in found.notes
+
+
+def test_nodes_with_labels_in_some_graphs_only_are_described_by_nothing(tmp_path):
+    path = lines(tmp_path, {"edges": [[0, 1]], "node_labels": ["C", "O"], "x": [[1], [2]]}, {"edges": [[0, 1]]})
+    found = graphs(path)
+    assert found.kinds == ["degree", "constant"]
+    assert "1 node description left out: not all nodes have labels" in found.notes
+
+
+@pytest.mark.parametrize(
+    ("changed", "said"),
+    [
+        (
+            {"edge_index": np.array([[0, 1, 2, 2, 4], [1, 2, 0, 4, 5]])},
+            "g.npz, graph 0: an edge goes to node 4, and its",
+        ),
+        ({"edge_index": np.array([[0, 1, 2, 2, 3], [1, 2, 0, 3, 5]])}, "g.npz, graph 1: an edge goes to node -1"),
+        ({"edge_ptr": None}, r"it lacks 'edge_ptr'; there are 'edge_index', 'node_ptr', 'y', 'node_tag'"),
+        ({"edge_ptr": np.array([0, 4, 9])}, "'edge_ptr' rises from 0 to 5, where the last graph ends"),
+        ({"y": np.array([1, 2, 3])}, r"2 graphs have 'y' of \[2\]; got \[3\]"),
+        ({"node_tag": np.array([1, 2])}, r"'node_tag' of \[6\]; got \[2\]"),
+        ({"node_attr": np.array([[np.nan]] * 6)}, "an attribute of a node is no number"),
+        ({"y": np.array([{}, {}], object)}, "is not a file of arrays that can be read"),
+    ],
+)
+def test_damaged_arrays_are_refused(changed, said, tmp_path):
+    with pytest.raises(DataError, match=said):
+        graphs(arrays(tmp_path, **changed))
+
+
+@pytest.mark.parametrize(
+    ("files", "said"),
+    [
+        ({"A": None}, "lacks TOY_A.txt, without which there are no graphs"),
+        ({"graph_indicator": None}, "lacks TOY_graph_indicator.txt"),
+        ({"A": "1, 2\n2, 9\n"}, "an edge goes to node 9, and nodes are 1 to 6"),
+        ({"A": "0, 1\n"}, "an edge goes to node 0"),
+        ({"A": "1, 2\n4, 5\n"}, "line 2: nodes 4 and 5 are of two graphs"),
+        ({"A": "1, two\n"}, "TOY_A.txt is damaged"),
+        ({"node_labels": "1\n2\n"}, "TOY_node_labels.txt has 2 lines, and there are 6 nodes"),
+        ({"graph_labels": "1\n"}, "has 1 lines, and there are 2 graphs"),
+        ({"graph_indicator": "0\n1\n1\n1\n2\n2\n"}, "graphs count from 1; got 0"),
+    ],
+)
+def test_a_damaged_folder_of_tu_is_refused(files, said, tmp_path):
+    with pytest.raises(DataError, match=said):
+        graphs(tu(tmp_path / "toy", **files))
+
+
+@pytest.mark.parametrize(
+    ("line", "said"),
+    [
+        ('{"edges": [[0, 1', "line 1 is no graph"),
+        ("[1, 2]", "a JSON object is due"),
+        ({"links": []}, "there is no 'edges'"),
+        ({"edges": [[0, 7]], "num_nodes": 3}, "an edge goes to node 7, and its nodes are 0 to 2"),
+        ({"edges": [[0, 1]], "node_labels": ["C"], "num_nodes": 2}, "2 nodes and 1 node labels"),
+        ({"edges": [[0, 1]], "x": [[1.0]], "num_nodes": 2}, r"2 nodes and attributes \[1, 1\]"),
+        ({"edges": [[0, 1, 2]]}, "is no graph"),
+        ({"nodes": [{"id": 1}], "links": [{"source": 1, "target": 2}]}, "goes to node 2, which is not among its nodes"),
+        ({"nodes": [{"id": 1}, {"id": 1}], "links": []}, "two of its nodes have the same id"),
+        ({"nodes": [{"name": 1}], "links": []}, "there is no 'id'"),
+    ],
+)
+def test_a_damaged_line_is_refused_with_its_number(line, said, tmp_path):
+    with pytest.raises(DataError, match=said):
+        graphs(lines(tmp_path, line))
+
+
+def test_what_holds_no_graphs_is_refused(tmp_path):
+    with pytest.raises(FileNotFoundError, match="a corpus of graphs is a TU folder"):
+        graphs(tmp_path / "nothing")
+    with pytest.raises(DataError, match="there is no graph in"):
+        graphs(tmp_path)
+    (tmp_path / "data.pt").write_bytes(b"x")
+    for path in (tmp_path / "data.pt", tmp_path):
+        with pytest.raises(ValueError, match="is a pickle, which can run any code"):
+            graphs(path)
+    (tmp_path / "g.txt").write_text("x")
+    with pytest.raises(ValueError, match="is of no known format for graphs"):
+        graphs(tmp_path / "g.txt")
+    with pytest.raises(DataError, match=r"there is no graph in g.jsonl; 1 graph skipped: it has no node"):
+        graphs(lines(tmp_path, {"edges": []}))
+
+
+def test_two_data_sets_in_a_folder_are_not_mixed(tmp_path):
+    tu(tmp_path / "a")
+    tu(tmp_path / "b")
+    with pytest.raises(ValueError, match="holds several data sets of the TU collection"):
+        graphs(tmp_path)
+
+
+# ---------------------------------------------------------------- real data
+
+COUNTS = {  # graphs, nodes, edges in both directions, loops; those of `graphs/SOURCES.md`
+    "MUTAG": (188, 3371, 7442),
+    "PTC_MR": (344, 4915, 10108),
+    "PROTEINS": (1113, 43471, 162088),
+}
+
+
+@pytest.mark.real
+@pytest.mark.parametrize("name", COUNTS)
+def test_real_sets_have_the_nodes_and_edges_that_they_are_known_for(name, shared_data):
+    path = shared_data / "graphs" / f"{name}.npz"
+    if not path.exists():
+        pytest.skip(f"no {path}")
+    found = graphs(path)
+    assert (len(found), int(found.index.nodes[-1]), int(found.index.edges[-1])) == COUNTS[name]
