@@ -6,13 +6,16 @@ tokens, whatever the model does with its last one.
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 from jaxtyping import Float
 
 from diptych.core import DataError, Encoder
 from diptych.data.documents import Documents
+from diptych.data.graphs.store import Graphs
 from diptych.data.pairs import crop_pairs
+from diptych.encoders.graph.network import GraphNetwork
 from diptych.encoders.hidden import hidden
 from diptych.evaluate.asked import looking
 from diptych.evaluate.crops import Pairs
@@ -105,14 +108,31 @@ def _anatomy(
     rows = {name: encoder.embed(samples), **{f"{name}, layer {i}": x for i, x in enumerate(shown)}}
     judgement = judge({row: looking(texts, x) for row, x in rows.items()}, asked.documents, asked.pairs, ASKED)
     sts = _sts(name, encoder, asked.sets, len(shown), say)
+    told, notes = _told(name, path, encoder, rows, layers, judgement, sts, n, asked.kernel)
+    return told, [x[:n] for x in layers], judgement, notes
+
+
+def _told(
+    name: str,
+    path: str,
+    encoder: Encoder,
+    rows: Mapping[str, Float[np.ndarray, "n d"]],
+    layers: States,
+    judgement: Judgement,
+    sts: Sequence[Mapping[str, float | None]],
+    n: int,
+    kernel: Kernel,
+) -> tuple[Anatomy, list[str]]:
+    """What there is to say of rows, those of the model and of each of its layers, of which the first n are shown."""
+    shown = len(rows) > 1
     judged = [
         Layer(x.shape[1], {**_kept(judgement.scores[row]), **_shape(x[:n]), **more}, _kept(judgement.errors[row]))
         for (row, x), more in zip(rows.items(), sts, strict=True)
     ]
     states = [x[:n] for x in layers]
-    alike, notes = _similar(f"{name}, layers beside layers", states, states, asked.kernel) if shown else (None, [])
+    alike, notes = _similar(f"{name}, layers beside layers", states, states, kernel) if shown else (None, [])
     spectra, ranks = _ranks(rows[name][:n])
-    told = Anatomy(
+    found = Anatomy(
         name=name,
         model=path,
         n=n,
@@ -126,7 +146,53 @@ def _anatomy(
         alike=alike,
         off_diagonal=similarity.mean_off_diagonal(np.array(alike)) if alike else None,
     )
-    return told, states, judgement, [*_about(told, len(layers)), *notes]
+    return found, [*_about(found, len(layers)), *notes]
+
+
+@dataclass(frozen=True)
+class _Numbered:
+    """Things that are judged by their number, with their labels."""
+
+    texts: Any
+    labels: Sequence[str | None] | None
+
+
+def analyse_graphs(
+    models: Mapping[str, Encoder],
+    graphs: Graphs,
+    against: Mapping[str, str],
+    paths: Mapping[str, str],
+    most: int = 1000,
+    kernel: Kernel = "linear",
+    seed: int = 0,
+    say: Callable[[str], None] = lambda line: None,
+) -> Analysis:
+    """As `analyse`, of networks for graphs, on at most so many graphs, labelled ones first.
+
+    A layer is the mean over a graph's nodes. Raises ValueError for another encoder, DataError for fewer than 4 graphs.
+    """
+    if len(graphs) < FEWEST or most < FEWEST:
+        raise DataError(f"CKA and ranks need {FEWEST} graphs at least; got {min(len(graphs), most)}")
+    chosen = graphs if len(graphs) <= most else graphs.select(thinned(len(graphs), graphs.labels, most, seed))
+    n, notes, found, states = len(chosen), list[str](), dict[str, Anatomy](), dict[str, States]()
+    for name, encoder in models.items():
+        say(f"{name}: looking at {n:,} graphs")
+        if not isinstance(encoder, GraphNetwork):
+            raise ValueError(f"{paths[name]} is no network for graphs, and the others are")
+        samples = list(chosen.told_by(encoder.features).items)
+        states[name] = hidden(encoder, samples)
+        rows = {name: encoder.embed(samples), **{f"{name}, layer {i}": x for i, x in enumerate(states[name])}}
+        looks: dict[str, Any] = {row: (lambda asked, x=x: x[np.asarray(asked)]) for row, x in rows.items()}
+        judgement = judge(looks, _Numbered(range(n), chosen.labels), only=("knn",))
+        nothing: list[dict[str, float | None]] = [{} for _ in rows]
+        found[name], told = _told(name, paths[name], encoder, rows, states[name], judgement, nothing, n, kernel)
+        notes += [line.replace("documents", "graphs").replace("tokens", "nodes") for line in told]
+    for name, other in against.items():
+        change, told = _change(name, other, models, states, kernel)
+        found[name] = replace(found[name], change=change)
+        notes += told
+    notes = list(dict.fromkeys([*(line.replace("document", "graph") for line in judgement.notes), *notes]))
+    return Analysis(graphs.name, n, len(graphs), judgement.labelled, 0, kernel, [*found.values()], notes)
 
 
 def _seen(encoder: Encoder) -> bool:

@@ -27,6 +27,21 @@ def test_a_corpus_of_graphs_is_trained_on_judged_and_embedded(diptych, tmp_path)
     assert np.load(tmp_path / "x.npy").shape == (40, 8)
 
 
+def test_a_network_is_seen_from_inside_layer_by_layer(diptych, tmp_path):
+    assert diptych("train", "graphcl", "--corpus", MANY, "--out", "run", "--features", "degree", *SMALL)[0] == 0
+    code, out, err = diptych("analyse", "run", "--json")
+    assert code == 0, err
+    told = json.loads(out)
+    model, start = told["models"]
+    assert [layer["width"] for layer in model["layers"]][1:] == [4, 4]
+    assert len(model["alike"]) == 3
+    assert model["change"]["weights"][1] > 0
+    assert all(0 <= layer["scores"]["knn"] <= 1 for layer in model["layers"])
+    assert start["change"] is None
+    assert "40 graphs" in err
+    assert (tmp_path / "analysis.html").exists()
+
+
 def test_what_does_not_go_with_graphs_is_said(diptych, tmp_path):
     assert diptych("train", "graphcl", "--corpus", MANY, "--out", "run", "--features", "degree", *SMALL)[0] == 0
     code, _, err = diptych("evaluate", "run", MANY, "--only", "knn")

@@ -10,6 +10,7 @@ from cyclopts import App
 from diptych import runs
 from diptych.analysis import analyse as analyse_models
 from diptych.analysis import probe
+from diptych.cli import graphs
 from diptych.cli.progress import note
 from diptych.cli.suites import loaded
 from diptych.data.docstrings import corpus_of
@@ -19,6 +20,7 @@ from diptych.evaluate import asked
 from diptych.evaluate.suites import sts as sets
 from diptych.measure.similarity import Kernel
 from diptych.report import analysis, page
+from diptych.report.anatomy import Analysis
 from diptych.report.board import short
 
 app = App(name="analyse", help="Look inside models: spectrum, ranks, and what each layer is like.")
@@ -80,6 +82,12 @@ def analyse(
     every = list(dict.fromkeys([*models, *changes.values()]))
     for each in every:
         locate(each)
+    if graphs.is_network(model):
+        if sts or text_column or label_column:
+            raise ValueError("graphs have neither columns nor sentences; leave --sts and --*-column out")
+        found = graphs.analyse(models, changes, corpus, texts, kernel, seed)
+        _write(found, out, json)
+        return
     tasks = [task for task in sets.tasks(sts) if isinstance(task, sets.Sts)] if sts else []
     note(*asked.notes(tasks))
     documents = _documents(models, corpus, text_column, label_column)
@@ -89,6 +97,10 @@ def analyse(
     encoders = {names[each]: loaded(each, "fp32") for each in every}
     pairs = {names[one]: names[other] for one, other in changes.items()}
     found = analyse_models(encoders, looked_at, pairs, {names[each]: each for each in every}, note)
+    _write(found, out, json)
+
+
+def _write(found: Analysis, out: Path, json: bool) -> None:
     note(*found.notes)
     page.write(out, analysis.page(found))
     if json:

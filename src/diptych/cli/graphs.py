@@ -1,10 +1,11 @@
 """What the commands do where a model is a network for graphs."""
 
 import json as jsonlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from diptych import encoders, runs
+from diptych.analysis import analyse_graphs
 from diptych.cli.progress import note
 from diptych.core import Encoder
 from diptych.data.graphs.corpus import graphs
@@ -13,6 +14,9 @@ from diptych.encoders.folder import config, locate
 from diptych.encoders.graph.network import KIND, GraphNetwork
 from diptych.evaluate.graphs.svm import Protocol
 from diptych.fitting import examine_graphs
+from diptych.measure.similarity import Kernel
+from diptych.report.anatomy import Analysis
+from diptych.report.board import short
 from diptych.report.table import turned
 
 
@@ -46,3 +50,25 @@ def evaluate(
         print(jsonlib.dumps({"model": model, "corpus": corpus, **told}, allow_nan=False))
     else:
         print(turned(told["scores"]))
+
+
+def analyse(
+    models: Sequence[str], against: Mapping[str, str], corpus: str | None, most: int, kernel: Kernel, seed: int
+) -> Analysis:
+    """Networks from inside, on the graphs of a corpus, or of the first run among them."""
+    if corpus is None:
+        runs_there = [place for each in models for place in (Path(each), Path(each).parent) if _is_run(place)]
+        if not runs_there:
+            raise ValueError("networks are looked at with graphs, and none of these is a run that names any: --corpus")
+        corpus = str(runs.Run(runs_there[0]).call["arguments"]["corpus"])
+    found = graphs(corpus)
+    note(*found.notes)
+    every = list(dict.fromkeys([*models, *against.values()]))
+    names = dict(zip(every, short(every), strict=True))
+    loaded = {names[each]: encoders.load(each) for each in every}
+    pairs = {names[one]: names[other] for one, other in against.items()}
+    return analyse_graphs(loaded, found, pairs, {names[each]: each for each in every}, most, kernel, seed, note)
+
+
+def _is_run(place: Path) -> bool:
+    return (place / "run.toml").is_file()
