@@ -322,7 +322,7 @@ class Encoder(nn.Module, ABC):
 
     @property
     def tables(self) -> Sequence[nn.Module]:
-        """Modules of which a step looks up a few rows, and whose `look` an optimiser may set to be told of them."""
+        """Modules of which a step looks up a few rows; an optimiser may set their `look`, to be told or asked."""
         return ()
 
     @property

@@ -11,10 +11,12 @@ from toy import Sentences, recipe
 from diptych.core import Draw, Encoded, Machine, Model, Optimiser, Recipe, Snapshot, Text, View
 from diptych.encoders import static
 from diptych.instruments.cosines import Cosines
+from diptych.instruments.geometry import Geometry
 from diptych.instruments.layers import Layers
 from diptych.instruments.moments import Moments
 from diptych.instruments.rank import Rank, bounded, drawn
 from diptych.instruments.weights import Weights
+from diptych.measure.geometry import alignment, uniformity
 from diptych.measure.rank import effective_rank, energy_rank
 from diptych.measure.weights import change
 from diptych.objectives.infonce import InfoNCE
@@ -75,7 +77,7 @@ def test_a_run_is_looked_at_in_its_moments(tmp_path):
 def test_looking_is_a_small_part_of_the_work():
     assert Rank.of(made(steps=4000)).every.many == 40
     assert Rank.of(made(steps=12)).every.many == 6
-    assert Rank.of(made(steps=500)).every.many == 16
+    assert Rank.of(made(steps=500)).every.many == 11
 
 
 @pytest.mark.parametrize(("steps", "many"), [(4, 64), (40, 64), (100, 128), (400, 512), (900, 1024)])
@@ -127,6 +129,21 @@ def test_cosines_are_of_pairs_and_of_all_others():
     off = every[~torch.eye(20, dtype=torch.bool)].mean()
     assert Cosines()(views(x, y))["negative_cosine"] == pytest.approx(float(off), abs=1e-6)
     assert Cosines()(views(torch.ones(5, 3), torch.ones(5, 3)))["std"] == pytest.approx(0, abs=1e-7)
+
+
+@pytest.mark.parametrize("n", [2, 30, 256])
+def test_uniformity_and_alignment_of_a_batch_of_256_are_exact(n):
+    x, y = torch.randn(n, 8), torch.randn(n, 8)
+    found = Geometry()(views(x, y))
+    assert found == {"alignment": float(alignment(x, y)), "uniformity": float(uniformity(x))}
+
+
+def test_uniformity_of_a_larger_batch_is_that_of_256_samples_drawn_evenly():
+    x = torch.randn(1000, 8)
+    found = Geometry()(views(x, x + 1))
+    assert found["uniformity"] == float(uniformity(x[[i * 1000 // 256 for i in range(256)]]))
+    assert found["uniformity"] == pytest.approx(float(uniformity(x)), abs=0.1)
+    assert found["alignment"] == float(alignment(x, x + 1))
 
 
 def test_weights_are_measured_against_the_start_layer_by_layer():

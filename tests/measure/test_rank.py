@@ -4,9 +4,9 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from diptych.measure.rank import bound, effective_rank, energy_rank, entropy, spectrum
+from diptych.measure.rank import bound, effective_of, effective_rank, energy_rank, entropy, spectra, spectrum
 
-RANKS = [effective_rank, energy_rank, entropy, spectrum]
+RANKS = [effective_rank, energy_rank, entropy, spectrum, spectra]
 
 
 def gaussian(n=40, d=8, seed=0):
@@ -22,6 +22,16 @@ def test_the_spectrum_is_that_of_a_singular_value_decomposition(n, d, centred):
     torch.testing.assert_close(spectrum(x, centred), right, rtol=1e-6, atol=1e-6)
     raw = torch.linalg.svdvals(x - x.mean(0) if centred else x)
     torch.testing.assert_close(spectrum(x, centred, unit=False), raw, rtol=1e-6, atol=1e-6)
+
+
+@pytest.mark.parametrize(("n", "d"), [(40, 8), (8, 40), (12, 12), (2, 5)])
+@pytest.mark.parametrize("unit", [False, True])
+@pytest.mark.parametrize("aside", [0.0, 30.0], ids=["around zero", "far from zero"])
+def test_both_spectra_at_once_are_those_of_each(n, d, unit, aside):
+    x = gaussian(n, d) + aside
+    for both, centred in zip(spectra(x, unit), (False, True), strict=True):
+        torch.testing.assert_close(both, spectrum(x, centred, unit), rtol=1e-6, atol=1e-6 * float(x.norm()))
+        assert float(effective_of(both)) == pytest.approx(float(effective_rank(x, centred, unit)), rel=1e-6)
 
 
 def test_equal_directions_have_the_rank_of_their_number():

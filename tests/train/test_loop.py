@@ -202,6 +202,14 @@ def test_every_logged_line_says_what_a_person_watches(tmp_path):
         assert {"rate", "gradient_norm", "padding", "tokens", "epoch"} <= line.keys()
 
 
+@pytest.mark.parametrize(("steps", "lines"), [(4, 4), (12, 12), (13, 7), (25, 9)])
+def test_a_run_has_a_line_for_each_step_or_at_most_so_many(tmp_path, monkeypatch, steps, lines):
+    monkeypatch.setattr("diptych.train.loop.LINES", 12)
+    train(make(steps), tmp_path, ALWAYS)
+    assert len(metrics(tmp_path)) == lines
+    assert metrics(tmp_path)[-1]["step"] == steps
+
+
 def test_an_instrument_looks_after_so_many_steps_of_its_own_and_at_the_end(tmp_path, monkeypatch):
     """Lines are written at 6 and 12, and when it looks; one without `every` looks at every line."""
     monkeypatch.setattr("diptych.train.loop.LINES", 2)

@@ -75,6 +75,19 @@ def test_between_steps_a_row_is_behind_until_it_is_looked_up():
     torch.testing.assert_close(out, other.weight[asked], rtol=1e-9, atol=1e-11)
 
 
+def test_rows_are_seen_as_they_would_be_looked_up_and_stay_where_they_are():
+    bag, rows, *_ = both()
+    learn(bag, rows, lookups(20, 40))
+    kept = {k: x.clone() for k, x in rows.state[bag.weight].items()}
+    before, asked = bag.weight.detach().clone(), torch.tensor([3, 0, 17, 39, 21])
+    seen = bag.look.seen(asked)
+    assert torch.equal(bag.weight, before)
+    assert all(torch.equal(x, rows.state[bag.weight][k]) for k, x in kept.items())
+    assert not torch.equal(seen, before[asked])
+    rows.catch_up(bag.weight, asked)
+    assert torch.equal(seen, bag.weight[asked])
+
+
 def test_a_gradient_of_all_rows_will_do():
     bag, rows, other, plain = both()
     for step, (ids, offsets, target) in enumerate(lookups(30, 40)):

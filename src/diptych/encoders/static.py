@@ -100,12 +100,13 @@ class Bag(nn.Module):
     """Looks vectors up and pools them in one pass.
 
     If there is a `look`, it is told which rows are about to be looked up, and the gradient has these alone (sparse).
+    It may give the rows itself.
     """
 
     def __init__(self, table: Float[Tensor, "n d"], dropout: float):
         super().__init__()
         self.weight, self.dropout = nn.Parameter(table.detach().clone().contiguous()), dropout
-        self.look: Callable[[Tensor], None] | None = None
+        self.look: Callable[[Tensor], Tensor | None] | None = None
 
     def forward(
         self, ids: Int[Tensor, " t"], offsets: Int[Tensor, " b"], key: Int[Tensor, " b"] | None = None
@@ -113,8 +114,8 @@ class Bag(nn.Module):
         table: Tensor = self.weight
         if self.look:
             rows, ids = _distinct(ids, len(table))
-            self.look(rows)
-            table = _Rows.apply(table, rows)
+            given = self.look(rows)
+            table = _Rows.apply(table, rows) if given is None else given
         if key is None or not (self.training and self.dropout):
             return F.embedding_bag(ids, table, offsets, mode="mean")
         pooled: Tensor = _DroppedBag.apply(table, ids, offsets, key, self.dropout)

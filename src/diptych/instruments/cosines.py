@@ -20,5 +20,6 @@ class Cosines:
         x, y = (unit(encoded.projection.float()) for encoded in views)
         n, positive = len(x), (x * y).sum(1)
         negative = (x.sum(0).double() @ y.sum(0).double() - positive.sum()) / (n * (n - 1))
-        deviation = unit(views[0].embedding.float()).std(0, correction=0).mean()
+        first = x if views[0].embedding is views[0].projection else unit(views[0].embedding.float())
+        deviation = (first - first.mean(0)).square().mean(0).sqrt().mean()  # as std(0), which is slow down a column
         return {"positive_cosine": float(positive.mean()), "negative_cosine": float(negative), "std": float(deviation)}

@@ -138,5 +138,5 @@ def nearer(x: Float[Tensor, "b p"], y: Float[Tensor, "b p"]) -> Float[Tensor, ""
 def duplicates(x: Float[Tensor, "b p"]) -> float:
     """The part of unit rows that are copies of another, up to rounding."""
     along = x.double() @ torch.linspace(1, 2, x.shape[1], dtype=torch.float64, device=x.device)
-    ordered = x[along.argsort()].double()
+    ordered = x[along.argsort()]
     return float((ordered.diff(dim=0).square().sum(1) < COPY).sum()) / len(x)

@@ -7,14 +7,14 @@ import numpy as np
 from diptych.core import Encoder, Recipe, Sample, Snapshot, compared
 from diptych.instruments.moments import Moments
 from diptych.instruments.still import still
-from diptych.measure.rank import bound, effective_of, effective_rank, energy_of, spectrum
+from diptych.measure.rank import bound, effective_of, effective_rank, energy_of, spectra
 from diptych.plural import counted
 
 PROBE, FEW = 1024, 64  # samples that are embedded at every look, at most and at least
 ROWS = 256  # of a batch, that are looked at
 SHARE = 0.03  # of the texts a run encodes, that looking may add
 MOST, LEAST = 40, 6  # looks
-APART = 30  # steps for a look, at least: the spectra take time however small the network is
+APART = 45  # steps for a look, at least: the spectra take time however small the network is
 
 
 class Rank:
@@ -52,10 +52,10 @@ class Rank:
             rows = encoder.embed(self.samples)
         if not np.isfinite(rows).all():  # the loop says that the run has diverged
             return {}
-        sigma = spectrum(rows)
+        sigma, centred = spectra(rows)
         return {
             "rank": float(effective_of(sigma)),
-            "rank_centred": float(effective_rank(rows, centred=True)),
+            "rank_centred": float(effective_of(centred)),
             "rank_energy": float(energy_of(sigma)),
         }
 

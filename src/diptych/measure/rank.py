@@ -29,6 +29,22 @@ def spectrum(x: Rows, centred: bool = False, unit: bool = True) -> Float[Tensor,
     return _squares(x, centred, unit).sqrt()
 
 
+def spectra(x: Rows, unit: bool = True) -> tuple[Float[Tensor, " r"], Float[Tensor, " r"]]:
+    """Singular values of the rows as they are and centred, as `spectrum` has them, from one Gram matrix.
+
+    Raises as `spectrum`.
+    """
+    x = _checked(x, unit)
+    n, whole, gram = len(x), x.square().sum(), _gram(x)
+    if n < x.shape[1]:  # the rows' products; of centred rows H K H
+        mean = gram.mean(0)
+        centred = gram - mean - mean[:, None] + mean.mean()
+    else:
+        mean = x.mean(0)
+        centred = gram - n * mean[:, None] * mean
+    return _positive(gram, whole).sqrt(), _positive(centred, whole).sqrt()
+
+
 def entropy(x: Rows, centred: bool = False, unit: bool = True) -> Float[Tensor, ""]:
     """The von Neumann entropy S, in [0, log bound(n, d, centred)]; rows that are all the same have 0.
 
@@ -73,6 +89,23 @@ def bound(n: int, d: int, centred: bool = False) -> int:
 
 def _squares(x: Rows, centred: bool, unit: bool) -> Float[Tensor, " r"]:
     """sigma^2, largest first, as eigenvalues of the smaller Gram matrix: only these need a gradient, v v^T."""
+    x = _checked(x, unit)
+    whole = x.detach().square().sum()
+    return _positive(_gram(x - x.mean(0) if centred else x), whole)
+
+
+def _gram(x: Float[Tensor, "n d"]) -> Float[Tensor, "r r"]:
+    return x @ x.T if x.shape[0] < x.shape[1] else x.T @ x
+
+
+def _positive(gram: Float[Tensor, "r r"], whole: Float[Tensor, ""]) -> Float[Tensor, " r"]:
+    """Eigenvalues, largest first; 0 in place of what is rounding beside `whole`."""
+    squares = torch.linalg.eigvalsh(gram).flip(0)
+    return torch.where(squares > NONE * whole, squares, 0)
+
+
+def _checked(x: Rows, unit: bool) -> Float[Tensor, "n d"]:
+    """Rows in float64. Raises ValueError below two, and for numbers that are not finite."""
     x = torch.as_tensor(x)
     if x.ndim != 2 or len(x) < 2:
         raise ValueError(f"a rank is one of 2 rows or more, (n d); got the shape {tuple(x.shape)}")
@@ -80,11 +113,7 @@ def _squares(x: Rows, centred: bool, unit: bool) -> Float[Tensor, " r"]:
         raise ValueError(
             f"a rank needs finite numbers; {int((~x.isfinite()).sum())} of {x.numel()} are NaN or infinite"
         )
-    x = rows.unit(x.double()) if unit else x.double()
-    whole = x.detach().square().sum()
-    x = x - x.mean(0) if centred else x
-    squares = torch.linalg.eigvalsh(x @ x.T if x.shape[0] < x.shape[1] else x.T @ x).flip(0)
-    return torch.where(squares > NONE * whole, squares, 0)
+    return rows.unit(x.double()) if unit else x.double()
 
 
 def _entropy(squares: Float[Tensor, " r"]) -> Float[Tensor, ""]:

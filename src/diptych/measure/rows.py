@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from scipy import sparse
 from torch import Tensor
 
@@ -39,6 +39,12 @@ def products(x: Rows, y: Rows) -> Float[Tensor, "n m"]:
     if sparse.issparse(x):
         return torch.from_numpy((x @ y.T).toarray())
     return torch.as_tensor(x) @ torch.as_tensor(y).T
+
+
+def spaced(n: int, most: int, device: torch.device | None = None) -> Int[Tensor, " m"]:
+    """The numbers of all of n rows, or of `most` of them, evenly spaced."""
+    many = min(n, most)
+    return torch.arange(many, device=device) * n // max(1, many)
 
 
 def blocks(rows: int, width: int, numbers: int = 1 << 24) -> list[slice]:

@@ -27,7 +27,7 @@ from diptych.train.step import backward, follow
 
 WALL_CLOCK = ("seconds", "tokens_per_second")  # the fields of metrics.jsonl that differ between equal runs
 SAME = 1e-5  # 1 - cosine of views that differ by the rounding of bf16
-LINES = 200  # of metrics.jsonl, about
+LINES = 128  # of metrics.jsonl, at most, besides those of instruments that look at steps of their own
 
 Watch = Callable[[Mapping[str, Any]], None]
 
@@ -66,7 +66,7 @@ def train(
     last = recipe.steps if last is None else last
     spent = {"tokens": 0, "computed": 0} | spent
     before = max((line["seconds"] for line in _lines(folder / "metrics.jsonl") if line["step"] <= step), default=0.0)
-    every = max(1, recipe.steps // LINES)
+    every = -(-recipe.steps // LINES)
     start = saved = time.monotonic()
 
     threads = learner.model.encoder.threads or torch.get_num_threads()

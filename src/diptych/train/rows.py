@@ -102,18 +102,31 @@ class RowAdamW(torch.optim.AdamW):
     @torch.no_grad()
     def catch_up(self, weight: Tensor, rows: Int[Tensor, " u"]) -> None:
         """Moves rows to where they are after the last step."""
-        state, group = self.state[weight], self.param_groups[0]
-        (b1, b2), n, last = group["betas"], int(state["step"]), state["last"].index_select(0, rows)
-        late = (last > 0) & (last < n)  # what was never looked up has not moved
-        rows, last = rows[late], last[late]
-        ago = (n - last)[:, None].to(weight.dtype)
-        m, v = (state[name].index_select(0, rows) for name in ("exp_avg", "exp_avg_sq"))
-        far, near = state["moved"][last].T[:, :, None]
-        size = v.sqrt().mul_(near).add_(group["eps"] * far).clamp_(min=TINY)
-        weight.index_add_(0, rows, size.reciprocal_().mul_(m).mul_(-far * near))
+        state, (b1, b2) = self.state[weight], self.param_groups[0]["betas"]
+        late, m, v, move = self._behind(weight, rows)
+        rows, n = rows[late], int(state["step"])
+        ago = (n - state["last"].index_select(0, rows))[:, None].to(weight.dtype)
+        weight.index_add_(0, rows, move)
         state["exp_avg"].index_copy_(0, rows, m.mul_(b1**ago))
         state["exp_avg_sq"].index_copy_(0, rows, v.mul_(b2**ago))
         state["last"][rows] = n
+
+    @torch.no_grad()
+    def seen(self, weight: Tensor, rows: Int[Tensor, " u"]) -> Float[Tensor, "u d"]:
+        """Rows as they are after the last step; nothing is moved."""
+        late, _, _, move = self._behind(weight, rows)
+        return weight.index_select(0, rows).index_add_(0, late, move)
+
+    def _behind(self, weight: Tensor, rows: Int[Tensor, " u"]) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        """Which of the rows lack steps, their momentum and size of gradients, and what they are to be moved by."""
+        state, group = self.state[weight], self.param_groups[0]
+        last = state["last"].index_select(0, rows)
+        late = ((last > 0) & (last < int(state["step"]))).nonzero().flatten()  # never looked up has not moved
+        rows, last = rows[late], last[late]
+        m, v = (state[name].index_select(0, rows) for name in ("exp_avg", "exp_avg_sq"))
+        far, near = state["moved"][last].T[:, :, None]
+        size = v.sqrt().mul_(near).add_(group["eps"] * far).clamp_(min=TINY)
+        return late, m, v, size.reciprocal_().mul_(m).mul_(-far * near)
 
     def close(self) -> None:
         """Brings all rows up to date, and lets go of the tables."""
@@ -142,6 +155,10 @@ class _Look:
 
     def __call__(self, rows: Int[Tensor, " u"]) -> None:
         self.optimiser.catch_up(self.weight, rows)
+
+    def seen(self, rows: Int[Tensor, " u"]) -> Float[Tensor, "u d"]:
+        """In place of telling: rows as they are, which are not moved."""
+        return self.optimiser.seen(self.weight, rows)
 
     @contextmanager
     def current(self) -> Iterator[None]:
