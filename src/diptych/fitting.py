@@ -411,7 +411,7 @@ def _gather_graphs(folder: Path, graphs: Graphs, encoder: Encoder, start: Encode
         for i, (origin, label) in enumerate(zip(graphs.origins, labels, strict=True)):
             graph = graphs.graph(i)
             edges = graph.edges[:, graph.edges[0] <= graph.edges[1]]
-            about = f"{origin}: {len(graph.nodes)} nodes, {edges.shape[1]} edges"
+            about = f"{origin}: {counted(len(graph.nodes), 'node')}, {edges.shape[1]} edges"
             told: dict[str, Any] = {"text": about, "label": label}
             if len(graph.nodes) <= DRAWN:
                 colours = (graph.nodes + 1).tolist() if graph.nodes.ndim == 1 and _labelled(encoder) else []

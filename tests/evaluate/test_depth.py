@@ -32,7 +32,7 @@ def test_errors_known_by_hand():
 def test_an_image_without_depth_is_left_out_and_no_depth_at_all_is_refused():
     truth = np.stack([np.zeros((2, 2)), np.ones((2, 2))])
     assert errors(truth, np.ones((2, 2, 2))).rmse.tolist() == [0]
-    with pytest.raises(DataError, match="no pixel of 1 depth maps has a depth"):
+    with pytest.raises(DataError, match="no pixel of 1 depth map has a depth"):
         errors(truth[:1], np.ones((1, 2, 2)))
 
 

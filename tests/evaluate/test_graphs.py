@@ -190,7 +190,7 @@ def test_graphs_without_a_class_are_not_asked_and_that_is_said(tmp_path):
     (tmp_path / "g.jsonl").write_text("\n".join([*lines, '{"edges": [[0, 1]]}', '{"edges": [[0, 1]], "label": 0}']))
     asked, notes = task.tasks(graphs(tmp_path / "g.jsonl"), ["graphcl"])
     assert len(asked[0].graphs) == 31
-    assert "1 graphs have no class; they are not asked." in notes
+    assert "1 graph without a class is not asked." in notes
 
 
 @pytest.mark.parametrize(

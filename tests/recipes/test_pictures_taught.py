@@ -212,7 +212,7 @@ def test_every_recipe_can_perturb_a_layer_and_reduce_the_rank(name, noise):
 @pytest.mark.parametrize("name", TINY)
 def test_every_recipe_names_its_source(name, noise):
     r = made(name, noise)
-    assert source(r.call)
+    assert source(r.call.function)
     numbers = {"barlow_twins": "2103.03230", "byol": "2006.07733", "dino": "2104.14294", "dinov2": "2304.07193"}
     assert any(numbers[name] in use.paper for use in of_recipe(r))
 

@@ -21,6 +21,7 @@ from torch import Tensor
 from diptych.core import DataError
 from diptych.evaluate import dense
 from diptych.evaluate.dense import Patches
+from diptych.plural import counted
 
 Depths = Float[np.ndarray, "n y x"]
 BINS, FLOOR, VARIANCE, DELTA = 256, 0.1, 0.85, 1.25
@@ -53,7 +54,9 @@ def present(depths: Depths) -> Bool[np.ndarray, "n y x"]:
     """Which pixels have a depth. Raises DataError if none has."""
     there = np.isfinite(depths) & (depths > 0)
     if not there.any():
-        raise DataError(f"no pixel of {len(depths)} depth maps has a depth, so there is nothing to learn or to judge")
+        raise DataError(
+            f"no pixel of {counted(len(depths), 'depth map')} has a depth, so there is nothing to learn or to judge"
+        )
     return there
 
 

@@ -14,6 +14,8 @@ import torch.nn.functional as F
 from jaxtyping import Float, Int
 from torch import Tensor
 
+from diptych.plural import counted
+
 MOMENTUM = 0.9
 SPREAD = 0.01  # of the weights at the start
 
@@ -33,7 +35,7 @@ def train(
     step, or a rate that is not above 0.
     """
     if not len(y) or steps < 1 or batch < 1 or not all(rate > 0 for rate in rates):
-        told = f"got {len(y)} rows, {steps} steps, batches of {batch}, rates {[*rates]}"
+        told = f"got {counted(len(y), 'row')}, {steps} steps, batches of {batch}, rates {[*rates]}"
         raise ValueError(f"heads are trained on a row or more, for a step or more, with rates above 0; {told}")
     data, target = torch.from_numpy(np.ascontiguousarray(x, np.float32)), torch.from_numpy(y)
     start = torch.randn(data.shape[1], classes, generator=torch.Generator().manual_seed(seed)) * SPREAD

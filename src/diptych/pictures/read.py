@@ -8,6 +8,7 @@ from jaxtyping import UInt8
 
 from diptych.core import DataError
 from diptych.pictures.decode import Unreadable, decoded, to_rgb
+from diptych.plural import counted
 
 Pixels = UInt8[np.ndarray, "h w 3"]
 
@@ -25,7 +26,7 @@ def pixels(raw: Any) -> Pixels:
         if isinstance(raw, Image.Image):
             return np.asarray(to_rgb(raw))
     except Unreadable as error:
-        name = f"{len(raw):,} bytes" if isinstance(raw, bytes) else raw
+        name = f"{counted(len(raw), 'byte')}" if isinstance(raw, bytes) else raw
         raise DataError(f"{name} cannot be read as a picture: {error}") from None
     return from_array(np.asarray(raw))
 

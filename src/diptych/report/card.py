@@ -106,7 +106,8 @@ class Gallery:
 
     def __post_init__(self) -> None:
         if len(self.thumbnails) != len(self.places.texts):
-            raise ValueError(f"Gallery.places has {len(self.places.texts)} rows for {len(self.thumbnails)} thumbnails")
+            rows, pictures = counted(len(self.places.texts), "row"), counted(len(self.thumbnails), "thumbnail")
+            raise ValueError(f"Gallery.places has {rows} for {pictures}")
         for name in ("views", "patches"):
             if len({len(x) for x in getattr(self, name).values()}) > 1:
                 raise ValueError(f"Gallery.{name} are of the same pictures in every column")

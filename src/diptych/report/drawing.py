@@ -10,6 +10,8 @@ import numpy as np
 from jaxtyping import Float, Int
 from markupsafe import Markup
 
+from diptych.plural import counted
+
 MOST = 150  # nodes that are drawn
 STEPS = 150  # of the springs
 PULL = 0.3  # towards the middle, so that what is apart stays in sight
@@ -65,7 +67,7 @@ def svg(graph: Drawn | None) -> Markup:
     dots = "".join(
         f'<circle cx="{x}" cy="{y}" r="{radius}" fill="var(--c{c})"/>' for (x, y), c in zip(at, colours, strict=True)
     )
-    told = f"a graph of {graph.nodes} nodes and {len(graph.edges)} edges"
+    told = f"a graph of {graph.nodes} nodes and {counted(len(graph.edges), 'edge')}"
     return Markup(  # of numbers alone
         f'<svg class="graph" viewBox="0 0 100 100" role="img" aria-label="{told}">'
         f'<path d="{lines}" fill="none" stroke="currentColor" stroke-width="0.6" opacity="0.5"/>{dots}</svg>'

@@ -290,7 +290,7 @@ def test_damaged_arrays_are_refused(changed, said, tmp_path):
         ({"A": "1, 2\n4, 5\n"}, "line 2: nodes 4 and 5 are of two graphs"),
         ({"A": "1, two\n"}, "TOY_A.txt is damaged"),
         ({"node_labels": "1\n2\n"}, "TOY_node_labels.txt has 2 lines, and there are 6 nodes"),
-        ({"graph_labels": "1\n"}, "has 1 lines, and there are 2 graphs"),
+        ({"graph_labels": "1\n"}, "has 1 line, and there are 2 graphs"),
         ({"graph_indicator": "0\n1\n1\n1\n2\n2\n"}, "graphs count from 1; got 0"),
     ],
 )
@@ -306,7 +306,7 @@ def test_a_damaged_folder_of_tu_is_refused(files, said, tmp_path):
         ("[1, 2]", "a JSON object is due"),
         ({"links": []}, "there is no 'edges'"),
         ({"edges": [[0, 7]], "num_nodes": 3}, "an edge goes to node 7, and its nodes are 0 to 2"),
-        ({"edges": [[0, 1]], "node_labels": ["C"], "num_nodes": 2}, "2 nodes and 1 node labels"),
+        ({"edges": [[0, 1]], "node_labels": ["C"], "num_nodes": 2}, "2 nodes and 1 node label"),
         ({"edges": [[0, 1]], "x": [[1.0]], "num_nodes": 2}, r"2 nodes and attributes \[1, 1\]"),
         ({"edges": [[0, 1, 2]]}, "is no graph"),
         ({"nodes": [{"id": 1}], "links": [{"source": 1, "target": 2}]}, "goes to node 2, which is not among its nodes"),

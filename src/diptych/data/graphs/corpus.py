@@ -14,6 +14,7 @@ from diptych.data.graphs.item import Item
 from diptych.data.graphs.store import Graphs
 from diptych.data.tally import Tally
 from diptych.graphs.features import Kind
+from diptych.plural import counted
 
 FORMAT = "1"  # of what is cached; another number makes old entries unused
 KNOWN = "a TU folder (NAME_A.txt, ...), .npz, .jsonl of edge lists or node-link graphs, or families:n=1000"
@@ -104,4 +105,6 @@ def _of_folder(name: str, place: Path) -> Source:
         return lines.Lines(name, digest(chosen, place), chosen)
     if pickles := [file for file in there if file.suffix.lower() in PICKLES]:
         raise ValueError(_pickled(pickles[0]))
-    raise DataError(f"there is no graph in {place}: of its {len(there)} files none is of a known format; {KNOWN}")
+    raise DataError(
+        f"there is no graph in {place}: of its {counted(len(there), 'file')} none is of a known format; {KNOWN}"
+    )

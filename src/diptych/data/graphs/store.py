@@ -74,7 +74,7 @@ class Graphs:
 
     def graph(self, i: int) -> Graph:
         if not -len(self) <= i < len(self):
-            raise IndexError(f"there are {len(self)} graphs; got {i}")
+            raise IndexError(f"there are {counted(len(self), 'graph')}; got {i}")
         row = i % len(self) if self.rows is None else int(self.rows[i])
         a, b = self.index.nodes[row : row + 2].tolist()
         c, d = self.index.edges[row : row + 2].tolist()
@@ -160,7 +160,7 @@ class Graphs:
         """The graphs at these places, in this order. Raises IndexError if there is no such place."""
         chosen = places(indices)
         if len(chosen) and not -len(self) <= chosen.min() <= chosen.max() < len(self):
-            raise IndexError(f"there are {len(self)} graphs; got {chosen.min()} to {chosen.max()}")
+            raise IndexError(f"there are {counted(len(self), 'graph')}; got {chosen.min()} to {chosen.max()}")
         chosen = chosen % max(1, len(self))
         rows = chosen if self.rows is None else self.rows[chosen]
         return replace(self, rows=rows, fingerprint=cache.key("select", self.fingerprint, chosen))
@@ -264,7 +264,9 @@ class _Writer:
             self._without("labels.i4", "labels")
             return
         if len(item.nodes) != item.n:
-            raise DataError(f"{item.origin}: {item.n} nodes and {len(item.nodes)} node labels; each node has one")
+            raise DataError(
+                f"{item.origin}: {item.n} nodes and {counted(len(item.nodes), 'node label')}; each node has one"
+            )
         names, numbers = np.unique(np.asarray(item.nodes), return_inverse=True)
         known = [self.node_names.setdefault(str(name), len(self.node_names)) for name in names.tolist()]
         self._write("labels.i4", np.array(known, np.int32)[numbers.reshape(-1)])

@@ -22,6 +22,7 @@ from diptych.core import DataError
 from diptych.data.columns import label_of
 from diptych.data.graphs.item import Item
 from diptych.data.tally import Tally
+from diptych.plural import counted
 
 PARTS = ("A", "graph_indicator", "graph_labels", "node_labels", "node_attributes", "edge_labels", "edge_attributes",
          "graph_attributes")  # fmt: skip
@@ -123,7 +124,7 @@ class Tu:
             raise DataError(f"{self._path('A')}, line {apart[0] + 1}: nodes {one} and {other} are of two graphs")
         for part, x in of_nodes.items():
             if x is not None and len(x) != n:
-                raise DataError(f"{self._path(part)} has {len(x):,} lines, and there are {n:,} nodes")
+                raise DataError(f"{self._path(part)} has {counted(len(x), 'line')}, and there are {n:,} nodes")
 
     def _graphs(self, graph: Shaped[np.ndarray, " n"], labels: Shaped[np.ndarray, "g c"] | None) -> int:
         """How many there are: as many as have a class, so that one without a node is seen, and told."""
@@ -131,5 +132,7 @@ class Tu:
         if labels is None:
             return many
         if len(labels) < many:
-            raise DataError(f"{self._path('graph_labels')} has {len(labels):,} lines, and there are {many:,} graphs")
+            raise DataError(
+                f"{self._path('graph_labels')} has {counted(len(labels), 'line')}, and there are {many:,} graphs"
+            )
         return len(labels)

@@ -13,6 +13,7 @@ from diptych.data.columns import label_of, listed
 from diptych.data.images.item import PARTS, Item
 from diptych.data.tally import Tally
 from diptych.pictures.read import from_array
+from diptych.plural import counted
 
 PICTURES = ("x", "images", "image", "pictures", "rgb", "data", "arr_0")  # usual names, with or without a part
 LABELS = ("y", "labels", "label", "targets", "classes")
@@ -71,7 +72,8 @@ class Arrays:
     def _checked(self, name: str, x: np.ndarray, given: str, about: np.ndarray) -> np.ndarray:
         if len(about) != len(x):
             raise DataError(
-                f"{self.path}: {name!r} holds {len(x):,} pictures and {given!r} has {len(about):,} rows; each has one"
+                f"{self.path}: {name!r} holds {counted(len(x), 'picture')} and {given!r} has "
+                f"{counted(len(about), 'row')}; each has one"
             )
         return about
 

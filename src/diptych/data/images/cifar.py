@@ -10,6 +10,7 @@ import numpy as np
 from diptych.core import DataError
 from diptych.data.images.item import Item, Part
 from diptych.data.tally import Tally
+from diptych.plural import counted
 
 BINARY = re.compile(r"(data_batch_\d+|test_batch|train|test)\.bin")
 SIDE = 32
@@ -32,7 +33,7 @@ class Cifar:
         labels = next((many for many in META if len(raw) and len(raw) % (3 * SIDE**2 + many) == 0), None)
         if labels is None:
             raise DataError(
-                f"{file} is not of CIFAR's binary version: {len(raw):,} bytes are no whole number of pictures"
+                f"{file} is not of CIFAR's binary version: {counted(len(raw), 'byte')} are no whole number of pictures"
             )
         names = [*_lines(file.with_name(META[labels]))]
         rows = raw.reshape(-1, 3 * SIDE**2 + labels)

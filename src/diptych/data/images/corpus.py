@@ -18,6 +18,7 @@ from diptych.data.images.folder import Folder, is_picture
 from diptych.data.images.item import Item
 from diptych.data.images.store import Pictures
 from diptych.data.tally import Tally
+from diptych.plural import counted
 
 FORMAT = "2"  # of what is cached; another number makes old entries unused
 KNOWN = "a folder of pictures, .npz, .npy, .parquet, .jsonl, CIFAR's .bin, a datasets folder, or world:n=10000"
@@ -147,7 +148,9 @@ def _several(name: str, root: Path, there: list[Path], table: Any) -> Source:
     for suffix in tables.READERS:
         if chosen := [file for file in files if file.suffix.lower() == suffix]:
             return table(name, digest(chosen, root), tables.of_files(chosen), root)
-    raise DataError(f"there is no picture in {root}: of its {len(files)} files none is one, or a table of them")
+    raise DataError(
+        f"there is no picture in {root}: of its {counted(len(files), 'file')} none is one, or a table of them"
+    )
 
 
 def _regular(there: list[Path]) -> list[Path]:

@@ -85,7 +85,7 @@ class Pictures:
 
     def _place(self, i: int) -> tuple[int, int, tuple[int, int]]:
         if not -len(self) <= i < len(self):
-            raise IndexError(f"there are {len(self)} pictures; got {i}")
+            raise IndexError(f"there are {counted(len(self), 'picture')}; got {i}")
         row = i % len(self) if self.rows is None else int(self.rows[i])
         height, width = self.index.extent[row].tolist()
         return int(self.index.edges[row]), int(self.index.edges[row + 1]), (height, width)
@@ -120,7 +120,7 @@ class Pictures:
         """The pictures at these places, in this order. Raises IndexError if there is no such place."""
         chosen = places(indices)
         if len(chosen) and not -len(self) <= chosen.min() <= chosen.max() < len(self):
-            raise IndexError(f"there are {len(self)} pictures; got {chosen.min()} to {chosen.max()}")
+            raise IndexError(f"there are {counted(len(self), 'picture')}; got {chosen.min()} to {chosen.max()}")
         chosen = chosen % max(1, len(self))
         rows = chosen if self.rows is None else self.rows[chosen]
         return replace(self, rows=rows, fingerprint=cache.key("select", self.fingerprint, chosen))

@@ -16,6 +16,7 @@ from diptych.evaluate.interval import wilson
 from diptych.evaluate.score import paired
 from diptych.evaluate.task import Result
 from diptych.measure.rows import Rows
+from diptych.plural import counted
 
 Look = Callable[[Sequence[Graph]], Rows]  # embeddings of graphs, in their order
 FEWEST = 20  # labelled graphs, below which a tenth of them says nothing
@@ -43,9 +44,10 @@ class Classes:
     def _lines(self, protocol: Protocol, found: Judged) -> list[Result]:
         low, high = wilson(found.right)
         scale = ", columns scaled" if self.scaled else ""
+        over = counted(len(found.right), "graph")
         how = {
-            "graphcl": f"Wilson over {len(found.right):,} graphs; RBF SVM, {len(found.folds)} stratified folds{scale}",
-            "pygcl": f"Wilson over {len(found.right):,} graphs, a random tenth; linear SVM{scale}",
+            "graphcl": f"Wilson over {over}; RBF SVM, {counted(len(found.folds), 'stratified fold')}{scale}",
+            "pygcl": f"Wilson over {over}, a random tenth; linear SVM{scale}",
         }[protocol]
         n, of = len(found.right), f"svm_{protocol}"
         told = Result(self.name, of, 100 * found.accuracy, n, 100 * low, 100 * high, how)
@@ -68,10 +70,12 @@ def tasks(
     if len(names) < 2:
         return [], ["One class only, so nothing can be told apart."]
     if len(known) < FEWEST:
-        return [], [f"{len(known)} graphs have a class, fewer than {FEWEST}: a tenth of them says nothing."]
+        some = counted(len(known), "graph has", "graphs have")
+        return [], [f"{some} a class, fewer than {FEWEST}: a tenth of them says nothing."]
     notes = []
     if len(known) < len(corpus):
-        notes.append(f"{len(corpus) - len(known):,} graphs have no class; they are not asked.")
+        without = counted(len(corpus) - len(known), "graph without a class is", "graphs without a class are")
+        notes.append(f"{without} not asked.")
     chosen: list[Protocol] = list(protocols or ["graphcl", "pygcl"])
     if protocols is None and len(known) > FOLDED:
         chosen = ["pygcl"]
@@ -82,7 +86,9 @@ def tasks(
     elif "graphcl" in chosen and rarest < FOLDS:
         notes.append(f"The rarest class has {rarest} graphs, so there are {rarest} folds in place of {FOLDS}.")
     if "pygcl" in chosen and len(known) < 1_000:
-        notes.append(f"The protocol of PyGCL asks a tenth of {len(known):,} graphs once: its interval is wide.")
+        notes.append(
+            f"The protocol of PyGCL asks a tenth of {counted(len(known), 'graph')} once: its interval is wide."
+        )
     graphs = [corpus.graph(i) for i in known.tolist()]
     return [Classes(named(corpus), graphs, classes.reshape(-1), chosen, seed, scaled)], notes
 

@@ -9,6 +9,7 @@ from jaxtyping import Float, Shaped
 
 from diptych.core import DataError, Picture
 from diptych.data.images.store import Pictures
+from diptych.plural import counted
 
 PARTS = ("train", "val", "test")
 BY_ORDER = {"train": (0.0, 0.6), "val": (0.6, 0.7), "test": (0.7, 1.0)}  # where no parts are given
@@ -35,7 +36,8 @@ class Known:
                 raise DataError(f"{self.name}: no picture is of the part {part!r}; train and test are both due")
         for part, pictures in self.pictures.items():
             if len(pictures) != len(self.truth[part]):
-                told = f"{len(pictures)} pictures and {len(self.truth[part])} rows of what is known of them"
+                rows = counted(len(self.truth[part]), "row")
+                told = f"{counted(len(pictures), 'picture')} and {rows} of what is known of them"
                 raise DataError(f"{self.name}: the part {part!r} has {told}")
 
 

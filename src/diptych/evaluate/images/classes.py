@@ -16,6 +16,7 @@ from diptych.evaluate.lines import of_accuracy
 from diptych.evaluate.probe import probe
 from diptych.evaluate.task import Result
 from diptych.evaluate.weighted import weighted_knn
+from diptych.plural import counted
 
 STEPS = 2500  # of the grid; a fifth of what DINOv2 takes on ImageNet
 
@@ -76,7 +77,8 @@ class Classes:
         heads = features(seen.summaries, patches)
         best = grid(heads, classes, learned, validation, test, steps=self.steps, seed=self.seed)
         drawn = "" if "val" in places else ", a random fifth of training"
-        chosen = f"test pictures; {best.features} at rate {best.rate:g}, the best of {len(validation):,} others{drawn}"
+        others = counted(len(validation), "other")
+        chosen = f"test pictures; {best.features} at rate {best.rate:g}, the best of {others}{drawn}"
         return [*lines, of_accuracy(self.name, best.score, chosen, "linear_grid")]
 
     def _rows(self) -> tuple[list[Picture], Int[np.ndarray, " n"], dict[str, Int[np.ndarray, " m"]]]:

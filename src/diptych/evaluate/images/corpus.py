@@ -9,6 +9,7 @@ from diptych.evaluate.images.classes import Classes
 from diptych.evaluate.images.invariance import Invariance
 from diptych.evaluate.images.task import PictureTask
 from diptych.evaluate.split import labelled, split
+from diptych.plural import counted
 
 MOST = 30_000  # pictures that are judged
 FEWEST = 20  # labelled pictures, below which a tenth of them says nothing
@@ -20,7 +21,7 @@ def tasks(corpus: Pictures, augment: Transform, seed: int = 0) -> tuple[list[Pic
     its labelled pictures, where it has no parts), and how little augmentations are minded."""
     name, notes = arrays.named(corpus), []
     if len(corpus) > MOST:
-        notes.append(f"Judged on {MOST:,} of {len(corpus):,} pictures, drawn at random.")
+        notes.append(f"Judged on {MOST:,} of {counted(len(corpus), 'picture')}, drawn at random.")
         corpus = corpus.select(np.sort(np.random.default_rng(seed).permutation(len(corpus))[:MOST]))
     found: list[PictureTask] = []
     if reason := _too_few(corpus):
@@ -40,7 +41,7 @@ def _too_few(corpus: Pictures) -> str | None:
     if len({*labels}) < 2:
         return "One class only, so nothing can be told apart."
     if len(labels) < FEWEST:
-        return f"{len(labels)} labelled pictures, fewer than {FEWEST}: a tenth of them says nothing."
+        return f"{counted(len(labels), 'labelled picture')}, fewer than {FEWEST}: a tenth of them says nothing."
     return None
 
 

@@ -14,6 +14,7 @@ from diptych.evaluate.images import arrays
 from diptych.evaluate.images.seen import Seeing, in_parts
 from diptych.evaluate.interval import bootstrap
 from diptych.evaluate.task import Result
+from diptych.plural import counted
 
 
 def task(corpus: Pictures, most: int | None = None) -> "Depths":
@@ -64,5 +65,5 @@ class Depths:
         ]
 
     def _line(self, metric: str, each: Float[np.ndarray, " m"], main: bool = False) -> Result:
-        how = f"bootstrap over {len(each):,} test pictures"
+        how = f"bootstrap over {counted(len(each), 'test picture')}"
         return Result(self.name, metric, float(each.mean()), len(each), *bootstrap(each), how, main)

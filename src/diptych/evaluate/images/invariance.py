@@ -8,6 +8,7 @@ from diptych.evaluate.images.seen import Seeing
 from diptych.evaluate.invariance import invariance
 from diptych.evaluate.score import Z
 from diptych.evaluate.task import Result
+from diptych.plural import counted
 
 DRAWS = 4
 
@@ -40,7 +41,8 @@ class Invariance:
             for view in range(self.draws)
         ]
         found = invariance(encoder.embed(augmented).reshape(len(self.pictures), self.draws, -1))
-        n, how = len(self.pictures), f"standard error over {len(self.pictures):,} pictures, {self.draws} draws of each"
+        n = len(self.pictures)
+        how = f"standard error over {counted(n, 'picture')}, {self.draws} draws of each"
         low, high = found.value - Z * found.error, found.value + Z * found.error
         return [
             Result(self.name, "invariance", found.value, n, low, high, how),

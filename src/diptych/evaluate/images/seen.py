@@ -14,6 +14,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from diptych.core import Picture
+from diptych.plural import counted
 
 
 class Seeing(Protocol):
@@ -62,8 +63,8 @@ def look(encoder: Seeing, pictures: Sequence[Picture], blocks: int = 1, patches:
     sizes = {encoder.size(picture) for picture in pictures}
     if len(sizes) != 1 or blocks < 1:
         raise ValueError(
-            f"one picture or more, of one size, are seen at once, in the last block or more; got {len(pictures)} "
-            f"pictures of {len(sizes)} sizes, and blocks={blocks}"
+            "one picture or more, of one size, are seen at once, in the last block or more; got "
+            f"{counted(len(pictures), 'picture')} of {counted(len(sizes), 'size')}, and blocks={blocks}"
         )
     last = encoder.layers[1:][-blocks:]
     readers = [_Reader(encoder, patches and layer is last[-1]) for layer in last]
