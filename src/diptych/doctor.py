@@ -32,8 +32,8 @@ def examine(recipe: Recipe, machine: Machine = Machine()) -> list[Finding]:  # n
 
 def _texts(recipe: Recipe) -> tuple[Sequence[str], int]:
     """Some texts of a recipe, drawn at random, and how many there are; of data without documents, those of a view."""
-    if recipe.documents is not None:
-        texts, n = recipe.documents.texts, len(recipe.documents)
+    if (texts := getattr(recipe.documents, "texts", None)) is not None:  # pictures and graphs have none
+        n = len(recipe.documents)
         return [*_few(texts[int(i)] for i in _drawn(n))], n
     column, encoder, n = recipe.views[0].column, recipe.model.encoder, len(recipe.data)
     tokenizer = getattr(encoder, "tokenizer", None)
