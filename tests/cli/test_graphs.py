@@ -71,3 +71,10 @@ def test_what_is_no_corpus_of_graphs_ends_in_one_line(name, said, diptych, tmp_p
     code, _, err = diptych("train", "graphcl", "--corpus", name, *SMALL)
     assert code
     assert said in err
+
+
+def test_graphs_are_looked_at_before_training(diptych):
+    code, out, err = diptych("doctor", "graphcl", "--corpus", MANY, *SMALL)
+    assert code == 0, err
+    assert "pairs identical" in out
+    assert "ok    padding" in out
