@@ -158,7 +158,7 @@ def learn(job: tuple[argparse.Namespace, str, int]) -> dict[str, Any]:
     from diptych.instruments.asking import Asking
     from diptych.instruments.geometry import Geometry
     from diptych.instruments.rank import Rank
-    from diptych.train.loop import train
+    from diptych.train.loop import DivergedError, train
 
     torch.set_num_threads(1)
     given, arm, seed = job
@@ -182,7 +182,7 @@ def learn(job: tuple[argparse.Namespace, str, int]) -> dict[str, Any]:
             seeing = seeing[1:]
         try:
             train(recipe, Path(scratch), Machine(checkpoint=1e9), seeing, watch)
-        except RuntimeError as error:  # it diverged
+        except DivergedError as error:
             return out | {"after": None, "error": str(error), "curve": curve}
         encoder.save(Path(scratch) / "model")
         encoder = encoders.load(Path(scratch) / "model").to(where)
@@ -235,7 +235,11 @@ def _compared(name: str, values: dict[int, float], beside: dict[int, Any], key: 
     found: dict[str, Any] = {name: round(float(np.mean([*values.values()])), 2)}
     if len(values) > 1:
         found[f"{name}_std"] = round(float(np.std([*values.values()], ddof=1)), 2)
-    each = [values[s] - beside[s][where][key] for s in sorted(values.keys() & beside.keys()) if key in beside[s][where]]
+    each = [
+        values[s] - beside[s][where][key]
+        for s in sorted(values.keys() & beside.keys())
+        if key in beside[s].get(where, {})
+    ]
     if len(each) > 1:
         found[f"{name}_difference"] = [round(x, 2) for x in (float(np.mean(each)), *paired.repeated(np.array(each)))]
     return found

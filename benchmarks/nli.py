@@ -177,7 +177,7 @@ def learn(job: Job) -> dict[str, Any]:
     from diptych.core import Machine
     from diptych.evaluate import along
     from diptych.instruments.asking import Asking
-    from diptych.train.loop import train
+    from diptych.train.loop import DivergedError, train
 
     torch.set_num_threads(1)
     corpus = job.mined if job.arm == "mined" and job.mined else str(job.data / "nli" / "snli_triplets.jsonl")
@@ -197,7 +197,7 @@ def learn(job: Job) -> dict[str, Any]:
         try:
             looks = [Asking(lambda encode: along.scores(few, encode), EVERY)]
             train(recipe, Path(scratch), Machine(checkpoint=1e9), looks, watch)
-        except RuntimeError as error:  # it diverged
+        except DivergedError as error:
             return out | {"after": None, "error": str(error), "curve": curve}
     trained = sum(p.numel() for p in encoder.parameters() if p.requires_grad)
     after = _apart("after", asked_of(encoder, job.data, job.suites))

@@ -2,7 +2,7 @@
 
 from diptych.checks.finding import Finding, Subject
 from diptych.train import memory, precision
-from diptych.train.batches import work
+from diptych.train.batches import suited, work
 
 STEPS = 3  # that are looked at
 WASTEFUL = 1.3  # tokens computed for a real one
@@ -10,8 +10,9 @@ WASTEFUL = 1.3  # tokens computed for a real one
 
 def padding(subject: Subject) -> Finding:
     """Tokens that are computed for each real one, in the first steps."""
-    steps = range(min(STEPS, subject.recipe.steps))
-    made = [work(subject.recipe, step, subject.machine) for step in steps]
+    recipe, where = subject.recipe, precision.device(subject.machine.device)
+    machine = suited(subject.machine, recipe.model.encoder, where)  # as it is trained
+    made = [work(recipe, step, machine) for step in range(min(STEPS, recipe.steps))]
     real, computed = sum(x.tokens for x in made), sum(x.computed for x in made)
     ratio = computed / max(1, real)
     numbers = {"steps": len(made), "tokens": real, "computed": computed, "padding": ratio}
