@@ -165,7 +165,6 @@ def learn(job: tuple[argparse.Namespace, str, int]) -> dict[str, Any]:
     _, corpus, _ = parsed(arm)
     where = "cuda" if torch.cuda.is_available() else "cpu"
     out: dict[str, Any] = {"arm": arm, "seed": seed, "lr": given.lr, "steps": given.steps}
-    out["before"] = before(given.data, given.start, where, corpus)
     curve: list[dict[str, float]] = []
 
     def watch(line: Mapping[str, Any]) -> None:
@@ -175,6 +174,8 @@ def learn(job: tuple[argparse.Namespace, str, int]) -> dict[str, Any]:
     with tempfile.TemporaryDirectory() as scratch:
         recipe = recipe_of(given, arm, seed, Path(scratch))
         encoder = recipe.model.encoder
+        begun = str(Path(scratch) / "random") if "begin=random" in arm else given.start
+        out["before"] = (before.__wrapped__ if begun != given.start else before)(given.data, begun, where, corpus)
         encoder.save(Path(scratch) / "start")
         probe = Rank(encoder.prepare(looks.sentences(given.data)), given.ranks)
         seeing = [Geometry(), probe, Asking(looks.few(given.data, corpus), given.every)]

@@ -3,8 +3,7 @@
 Logits of patches are upsampled bilinearly to the size of the mask, in training too, where the loss is the mean
 cross-entropy of pixels (of every s-th in each direction, where a patch is many pixels wide). The score is the mean
 intersection over union (IoU) of classes.
-Source: the linear protocol of DINOv2, arXiv:2304.07193 (there: AdamW of rate 1e-3, 40,000 steps on crops, sliding
-windows).
+Source: after the linear protocol of DINOv2, arXiv:2304.07193, in fewer steps and on whole images.
 
 Shapes: n images, (h w) patches of width d, (y x) pixels, c classes.
 """
