@@ -43,6 +43,24 @@ ROOMS = {
         "runs",
     },
 }
+CORE = sorted((SOURCE / "core").glob("*.py"))
+# its files; each may know those before it
+WORDS = (
+    "samples",
+    "views",
+    "encoded",
+    "precision",
+    "encoder",
+    "hidden",
+    "hooks",
+    "model",
+    "objective",
+    "instrument",
+    "optimiser",
+    "teacher",
+    "method",
+    "machine",
+)
 # these put the rooms together
 FREE = {
     "__init__",
@@ -100,11 +118,20 @@ def test_a_room_imports_only_what_it_may(room, path):
 
 
 def test_what_core_imports_knows_nothing_of_core():
-    named = {name.split(".")[1] for name, _ in imports(SOURCE / "core.py") if name.startswith("diptych.")}
+    named = {name.split(".")[1] for path in CORE for name, _ in imports(path) if name.startswith("diptych.")} - {"core"}
     assert {"draws", "citations", "allocator"} <= named
     for room in named:
         found = {name for name, _ in imports(SOURCE / f"{room}.py") if name.startswith("diptych.")}
         assert not {name for name in found if name.split(".")[1] == "core"}, room
+
+
+def test_core_is_read_in_one_direction():
+    assert {path.stem for path in CORE} == {*WORDS, "__init__"}
+    for path in CORE:
+        if path.stem != "__init__":
+            known = WORDS[: WORDS.index(path.stem)]
+            named = [name.split(".")[2] for name, _ in imports(path) if name.startswith("diptych.core.")]
+            assert not [name for name in named if name not in known], path.stem
 
 
 @pytest.mark.parametrize(("room", "path"), list(rooms()), ids=lambda x: str(x).removeprefix(str(SOURCE)))

@@ -14,6 +14,8 @@ from networks import trained
 
 from diptych import core
 from diptych.core import Machine, Model, Optimiser, Perturb, Recipe, Teacher, Text, View
+from diptych.core.hidden import labels_of
+from diptych.core.hooks import first
 from diptych.encoders.language import LanguageHead
 from diptych.encoders.tiny import tiny
 from diptych.objectives.infonce import InfoNCE
@@ -190,13 +192,13 @@ def test_a_teacher_that_stops_at_its_layer_teaches_what_a_whole_pass_would(monke
 def whole_pass(model, seen, batch):
     """The hidden states of a layer, with all that lies above it."""
     states = []
-    handle = model.encoder.layers[1].register_forward_hook(lambda _, __, out: states.append(core._first(out)))
+    handle = model.encoder.layers[1].register_forward_hook(lambda _, __, out: states.append(first(out)))
     hooks = model.encoder.layers[1]._forward_hooks
     stops = [hooks.pop(number) for number in [*hooks] if number != handle.id]
     assert stops
     embedding = model.encoder(batch)
     handle.remove()
-    labels = core.apart(core._labels(batch), batch, -100)
+    labels = core.apart(labels_of(batch), batch, -100)
     return core.Encoded(embedding, embedding, tokens=core.apart(states[0], batch), labels=labels)
 
 

@@ -16,6 +16,7 @@ from cyclopts import App, Parameter
 
 from diptych import recipes, runs
 from diptych.cli import sweep
+from diptych.cli.described import described
 from diptych.cli.kinds import hints, unfit
 from diptych.cli.parallel import jobs_for, side_by_side, threads
 from diptych.cli.progress import Live, note
@@ -81,8 +82,8 @@ def command_of(function: Callable[..., Recipe], do: Callable[..., Any], output: 
         for name, x in beside.items()
     ]
     parameters = [p.replace(annotation=str) if isinstance(p.annotation, str) else p for p in own.parameters.values()]
-    last = [p for p in parameters if p.kind is inspect.Parameter.VAR_KEYWORD]
-    parameters = [p for p in parameters if p not in last] + extra + last
+    last = [described(p) for p in parameters if p.kind is inspect.Parameter.VAR_KEYWORD]
+    parameters = [p for p in parameters if p.kind is not inspect.Parameter.VAR_KEYWORD] + extra + last
     command.__signature__ = own.replace(parameters=parameters, return_annotation=None)  # type: ignore[attr-defined]
     command.__annotations__ = {p.name: p.annotation for p in parameters}
     command.__doc__, command.__name__ = function.__doc__, function.__name__

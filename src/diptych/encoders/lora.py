@@ -8,7 +8,7 @@ Source: Hu et al., arXiv:2106.09685. Layers and files are those of `peft`.
 from collections.abc import Iterator, Mapping, Sequence
 from copy import deepcopy
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeVar
 
 import torch
 from torch import Tensor, nn
@@ -18,8 +18,6 @@ from diptych.encoders import noise
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
-
-    from diptych.encoders.transformer import Transformer
 
 CONFIG, WEIGHTS = "adapter_config.json", "adapter_model.safetensors"  # as `peft` names them
 NAME, PREFIX = "default", "base_model.model."  # of an adapter, and of its tensors in a file
@@ -43,8 +41,20 @@ TARGETS = (  # query and value; the first that a network has
 )
 
 
+class Adaptable(Protocol):
+    """An encoder of which the network takes an adapter."""
+
+    @property
+    def network(self) -> "PreTrainedModel": ...
+
+    def freeze(self) -> None: ...
+
+
+E = TypeVar("E", bound=Adaptable)
+
+
 def lora(
-    encoder: "Transformer",
+    encoder: E,
     r: int = 8,
     alpha: int = 32,
     dropout: float = 0.1,
@@ -52,7 +62,7 @@ def lora(
     *,
     init: Literal["kaiming", "gaussian"] = "kaiming",
     seed: int = 0,
-) -> "Transformer":
+) -> E:
     """Puts an adapter into an encoder; from there on only the adapter learns, and at first it changes nothing.
 
     `targets` are names of linear layers, or the ends of such names; without them the projections of queries and

@@ -2,12 +2,51 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal, TypedDict
 
 from diptych.plural import counted
 
 if TYPE_CHECKING:
     from diptych.core import Fitted, Noise, Perturb, Recipe, View
+
+
+class Also(TypedDict, total=False):
+    """Options of every recipe, of texts, pictures and graphs alike."""
+
+    perturb_layer: int | None
+    """Perturb the output of this layer (0 the input embedding, stem or features of nodes, 1... after a block or
+    stage), as Deep Augmentation does."""
+    perturb_noise: Literal["dropout", "pca"]
+    """How: dropout of single numbers, or removal of a principal direction of the batch (of graphs, of its nodes)."""
+    perturb_rate: float
+    """Rate of that dropout (0.5)."""
+    perturb_component: int
+    """Principal directions to remove: the first 1, 2, ..., or with -1 the last of six, as the authors do (1)."""
+    perturb_gradient: Literal["stop", "pass", "reverse"]
+    """What layers at and below learn from what was perturbed: nothing (stop), as always, or the opposite."""
+    perturb_fraction: float
+    """Part of the rows that is perturbed (0.5)."""
+    perturb_unit: Literal["row", "pair", "batch"]
+    """What is perturbed or not as one: a view of a sample, all views of it, a whole batch."""
+    perturb_views: Literal["all", "first"]
+    """Whether every view is perturbed, or the first alone."""
+    rank_reduction: float | None
+    """Add the entropy of the batch's spectrum, times this, to the loss (above 0 lowers the rank, below raises it;
+    0.001 is usual)."""
+    rank_reduction_phase: Literal["all", "1", "2"]
+    """Do so while the rank rises (1), after its peak (2), or always (all)."""
+    rank_reduction_matrix: Literal["embedding", "projection"]
+    """What the rank is of: what ships, or what the objective compares (embedding)."""
+
+
+class Guessing(TypedDict, total=False):
+    """Options of every recipe for text."""
+
+    mlm_weight: float | None
+    """Add masked language modelling, times this, to the loss (0.1 is usual)."""
+    mlm_rate: float
+    """Part of the tokens that is masked for it (0.15)."""
+
 
 PERTURB = "perturb_"
 RANK = "rank_reduction"

@@ -5,7 +5,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, TypedDict
 
-from diptych.recipes.settings import Defaults, batch_of, check_name, options, steps_of
+from diptych.recipes.also import Also, also
+from diptych.recipes.settings import Defaults, Training, batch_of, check_name, options, steps_of
 
 if TYPE_CHECKING:
     from diptych.core import Model, Objective, Optimiser, Recipe, Teacher, Transform, View
@@ -17,7 +18,7 @@ Augmentation = Literal[
 ]
 
 
-class Settings(TypedDict, total=False):
+class Settings(Training, Also, TypedDict, total=False):
     """Options of every recipe for graphs. What is left out gets the recipe's default."""
 
     init: str | None
@@ -42,51 +43,8 @@ class Settings(TypedDict, total=False):
     (drop-nodes, subgraph), random3 (edges too), random4 (noise too); none."""
     ratio: float
     """Part of nodes or edges that it happens to (0.1)."""
-    batch: int | None
-    """Graphs per step."""
-    epochs: float | None
-    """Passes over the corpus."""
-    steps: int | None
-    """Steps, in place of --epochs."""
-    lr: float | None
-    """Peak learning rate."""
-    warmup: float
-    """Part of the first epoch in which the learning rate rises (0)."""
-    schedule: Literal["linear", "cosine"] | None
-    """How the learning rate falls after that (it stays, unless this is given)."""
-    weight_decay: float | None
-    """Decay of the weights, as of AdamW."""
-    clip: float | None
-    """Longest gradient; longer ones are shortened."""
-    train_last: int | None
-    """Train only the last K blocks."""
     partial_stop: bool
     """Let --perturb-gradient stop or reverse at a layer though --readout concat reads earlier blocks beside it."""
-    perturb_layer: int | None
-    """Perturb the output of this layer (0 the features of nodes, 1... after a block), as Deep Augmentation does."""
-    perturb_noise: Literal["dropout", "pca"]
-    """How: dropout of single numbers, or removal of a principal direction of the batch's nodes."""
-    perturb_rate: float
-    """Rate of that dropout (0.5)."""
-    perturb_component: int
-    """Principal directions to remove: the first 1, 2, ..., or with -1 the last of six, as the authors do (1)."""
-    perturb_gradient: Literal["stop", "pass", "reverse"]
-    """What layers at and below learn from what was perturbed: nothing (stop), as always, or the opposite."""
-    perturb_fraction: float
-    """Part of the graphs that is perturbed (0.5)."""
-    perturb_unit: Literal["row", "pair", "batch"]
-    """What is perturbed or not as one: a view of a graph, all views of it, a whole batch."""
-    perturb_views: Literal["all", "first"]
-    """Whether every view is perturbed, or the first alone."""
-    rank_reduction: float | None
-    """Add the entropy of the batch's spectrum, times this, to the loss (above 0 lowers the rank, below raises it;
-    0.001 is usual)."""
-    rank_reduction_phase: Literal["all", "1", "2"]
-    """Do so while the rank rises (1), after its peak (2), or always (all)."""
-    rank_reduction_matrix: Literal["embedding", "projection"]
-    """What the rank is of: what ships, or what the objective compares (embedding)."""
-    seed: int
-    """Decides the initial weights, the order and the views."""
 
 
 KIND = Defaults(lr=0.01, batch=128, epochs=20, least=40)
@@ -114,7 +72,6 @@ def build(corpus: "str | Graphs", method: Method, settings: Mapping[str, Any]) -
     """A recipe for graphs of a corpus. Raises ValueError where settings contradict one another."""
     from diptych.core import Recipe
     from diptych.data.graphs.store import Graphs
-    from diptych.recipes.also import also
 
     given = options(settings, Settings.__annotations__)
     found = corpus if isinstance(corpus, Graphs) else read(corpus, given)

@@ -5,7 +5,18 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, TypedDict
 
-from diptych.recipes.settings import Defaults, batch_of, check_name, optimiser_of, options, steps_of
+from diptych.recipes.also import Also, also
+from diptych.recipes.settings import (
+    Defaults,
+    Labelled,
+    Training,
+    Warmup,
+    batch_of,
+    check_name,
+    optimiser_of,
+    options,
+    steps_of,
+)
 
 if TYPE_CHECKING:
     from diptych.core import Model, Objective, Recipe, Teacher, View
@@ -14,7 +25,7 @@ if TYPE_CHECKING:
     from diptych.views.input.image.strategy import Augmentation
 
 
-class Settings(TypedDict, total=False):
+class Settings(Labelled, Training, Warmup, Also, TypedDict, total=False):
     """Options of every recipe for pictures. What is left out gets the recipe's default, or that of the encoder."""
 
     encoder: str
@@ -77,59 +88,11 @@ class Settings(TypedDict, total=False):
     """Value from which on they are, of 0 to 256 (128)."""
     stored: int | None
     """Short side at which larger pictures are kept in the cache (twice that of what the network sees, up to 256)."""
-    batch: int | None
-    """Pictures per step."""
-    epochs: float | None
-    """Passes over the corpus."""
-    steps: int | None
-    """Steps, in place of --epochs."""
-    lr: float | None
-    """Peak learning rate."""
-    warmup: float
-    """Part of the first epoch in which the learning rate rises."""
-    warmup_steps: int | None
-    """Steps in which the learning rate rises, in place of --warmup."""
-    schedule: Literal["linear", "cosine"] | None
-    """How the learning rate falls after that."""
-    weight_decay: float | None
-    """Decay of the weights, as of AdamW."""
-    clip: float | None
-    """Longest gradient; longer ones are shortened."""
-    train_last: int | None
-    """Train only the last K blocks, or stages."""
     image_column: str | None
     """Column of a table that holds the pictures (found, if not given)."""
-    label_column: str | None
-    """Column that holds a label, for evaluation only (found, if not given)."""
     train_only: bool
     """Learn nothing from the tenth that is asked, where the corpus has no parts of its own; of one that has, only the
     training part is learned from anyway."""
-    perturb_layer: int | None
-    """Perturb the output of this layer (0 the input embedding or stem, 1... after a block or stage), as Deep
-    Augmentation does."""
-    perturb_noise: Literal["dropout", "pca"]
-    """How: dropout of single numbers, or removal of a principal direction of the batch."""
-    perturb_rate: float
-    """Rate of that dropout (0.5)."""
-    perturb_component: int
-    """Principal directions to remove: the first 1, 2, ..., or with -1 the last of six, as the authors do (1)."""
-    perturb_gradient: Literal["stop", "pass", "reverse"]
-    """What layers at and below learn from what was perturbed: nothing (stop), as always, or the opposite."""
-    perturb_fraction: float
-    """Part of the rows that is perturbed (0.5)."""
-    perturb_unit: Literal["row", "pair", "batch"]
-    """What is perturbed or not as one: a view of a picture, all views of it, a whole batch."""
-    perturb_views: Literal["all", "first"]
-    """Whether every view is perturbed, or the first alone."""
-    rank_reduction: float | None
-    """Add the entropy of the batch's spectrum, times this, to the loss (above 0 lowers the rank, below raises it;
-    0.001 is usual)."""
-    rank_reduction_phase: Literal["all", "1", "2"]
-    """Do so while the rank rises (1), after its peak (2), or always (all)."""
-    rank_reduction_matrix: Literal["embedding", "projection"]
-    """What the rank is of: what ships, or what the objective compares (embedding)."""
-    seed: int
-    """Decides the initial weights, the order and the views."""
 
 
 SIDES = (32, 48, 64, 96, 128, 160, 192, 224)  # of what a network sees, unless it is given
@@ -169,7 +132,6 @@ def build(corpus: "str | Pictures", method: Method, settings: Mapping[str, Any])
     another, and for a corpus of fewer than two pictures.
     """
     from diptych.core import Recipe
-    from diptych.recipes.also import also
 
     given = options(settings, Settings.__annotations__)
     pictures = read(corpus, given)

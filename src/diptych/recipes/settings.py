@@ -1,4 +1,4 @@
-"""What is asked of a recipe for text, and what suits its encoder where nothing is asked."""
+"""What is asked of a recipe, of one for text in full, and what suits its encoder where nothing is asked."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -6,12 +6,53 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, TypedDict
 
 from diptych.plural import counted
+from diptych.recipes.also import Also, Guessing
 
 if TYPE_CHECKING:
     from diptych.core import Optimiser
 
 
-class Settings(TypedDict, total=False):
+class Training(TypedDict, total=False):
+    """How long a recipe learns, and how fast; of texts, pictures and graphs alike."""
+
+    batch: int | None
+    """Samples per step; where views are contrasted, each is the negative of all others."""
+    epochs: float | None
+    """Passes over the corpus."""
+    steps: int | None
+    """Steps, in place of --epochs."""
+    lr: float | None
+    """Peak learning rate."""
+    warmup: float
+    """Part of the first epoch in which the learning rate rises (0 with graphs)."""
+    schedule: Literal["linear", "cosine"] | None
+    """How the learning rate falls after that (linear, unless the recipe says otherwise; with graphs it stays)."""
+    weight_decay: float | None
+    """Decay of the weights (0, unless the recipe says otherwise), as of AdamW."""
+    clip: float | None
+    """Longest gradient; longer ones are shortened (no limit, unless the recipe says otherwise)."""
+    train_last: int | None
+    """Train only the last K blocks, or stages of a ResNet."""
+    seed: int
+    """Decides the initial weights, the order and the views."""
+
+
+class Warmup(TypedDict, total=False):
+    """A warm-up in steps; of texts and pictures."""
+
+    warmup_steps: int | None
+    """Steps in which the learning rate rises, in place of --warmup."""
+
+
+class Labelled(TypedDict, total=False):
+    """Labels in a table; of texts and pictures."""
+
+    label_column: str | None
+    """Column that holds a label, for evaluation only (found, if not given)."""
+
+
+# `TypedDict` is named beside its heirs: Python 3.11 forgets them otherwise, and the help of their options with them
+class Settings(Labelled, Training, Warmup, Also, Guessing, TypedDict, total=False):
     """Options of every recipe for text. What is left out gets the default of the encoder's kind."""
 
     encoder: str
@@ -49,69 +90,18 @@ class Settings(TypedDict, total=False):
     """Width of the embeddings of static and tiny."""
     layers: int | None
     """Blocks of tiny (4)."""
-    batch: int | None
-    """Documents per step, each the negative of all others."""
-    epochs: float | None
-    """Passes over the corpus."""
-    steps: int | None
-    """Steps, in place of --epochs."""
-    lr: float | None
-    """Peak learning rate."""
     temperature: float | None
     """Temperature of InfoNCE."""
-    warmup: float
-    """Part of the first epoch in which the learning rate rises."""
-    warmup_steps: int | None
-    """Steps in which the learning rate rises, in place of --warmup."""
-    schedule: Literal["linear", "cosine"] | None
-    """How the learning rate falls after that (linear)."""
-    weight_decay: float | None
-    """Decay of the weights (0), as of AdamW."""
-    clip: float | None
-    """Longest gradient; longer ones are shortened (no limit, as in the paper)."""
     max_tokens: int | None
     """Longest text in tokens; longer ones are cut off."""
-    train_last: int | None
-    """Train only the last K blocks."""
     embeddings: Literal["trained", "frozen"]
     """Whether the token embeddings learn."""
     text_column: str | None
     """Column that holds the text (found, if not given)."""
-    label_column: str | None
-    """Column that holds a label, for evaluation only (found, if not given)."""
     train_only: bool
     """Learn nothing from the tenth that k-NN tests on, not even without its labels."""
     dropout: float
     """Rate of every dropout of the encoder, in place of its own."""
-    perturb_layer: int | None
-    """Perturb the output of this layer (0 the input embedding, 1... after a block), as Deep Augmentation does."""
-    perturb_noise: Literal["dropout", "pca"]
-    """How: dropout of single numbers, or removal of a principal direction of the batch."""
-    perturb_rate: float
-    """Rate of that dropout (0.5)."""
-    perturb_component: int
-    """Principal directions to remove: the first 1, 2, ..., or with -1 the last of six, as the authors do (1)."""
-    perturb_gradient: Literal["stop", "pass", "reverse"]
-    """What layers at and below learn from what was perturbed: nothing (stop), as always, or the opposite."""
-    perturb_fraction: float
-    """Part of the rows that is perturbed (0.5)."""
-    perturb_unit: Literal["row", "pair", "batch"]
-    """What is perturbed or not as one: a view of a document, all views of it, a whole batch."""
-    perturb_views: Literal["all", "first"]
-    """Whether every view is perturbed, or the first alone."""
-    rank_reduction: float | None
-    """Add the entropy of the batch's spectrum, times this, to the loss (above 0 lowers the rank, below raises it;
-    0.001 is usual)."""
-    rank_reduction_phase: Literal["all", "1", "2"]
-    """Do so while the rank rises (1), after its peak (2), or always (all)."""
-    rank_reduction_matrix: Literal["embedding", "projection"]
-    """What the rank is of: what ships, or what the objective compares (embedding)."""
-    mlm_weight: float | None
-    """Add masked language modelling, times this, to the loss (0.1 is usual)."""
-    mlm_rate: float
-    """Part of the tokens that is masked for it (0.15)."""
-    seed: int
-    """Decides the initial weights, the order and the views."""
 
 
 @dataclass(frozen=True)

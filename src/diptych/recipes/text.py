@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 from diptych.plural import counted
+from diptych.recipes.also import also
 from diptych.recipes.settings import Defaults, Settings, batch_of, check_name, optimiser_of, options, steps_of
 from diptych.recipes.start import encoder_of
 
@@ -75,7 +76,6 @@ def build(
     from diptych.core import Recipe
     from diptych.data import store
     from diptych.evaluate.split import train_only
-    from diptych.recipes.also import also
     from diptych.tokens.damped import undamped
     from diptych.views.input.text.crop import PaperCrop
 

@@ -4,8 +4,7 @@
     labels.i4        node labels by number, where all nodes have one
     attributes.f4    node attributes, where all nodes have as many
     index.npz        where nodes and edges of a graph begin, its class, its highest degree
-    origins.txt      where each is from, a line each
-    facts.json       names of classes and of node labels, number of attributes, notes, the fingerprint
+    facts.json       besides what is in all stores, names of node labels, number of attributes
 
 Shapes: g graphs, n nodes, e edges in both directions, N and E those of all graphs, a attributes.
 """
@@ -14,24 +13,21 @@ import json
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
-from hashlib import blake2b
 from pathlib import Path
-from typing import IO, Any, overload
+from typing import IO, Any
 
 import numpy as np
 from jaxtyping import Float, Int
 
 from diptych.core import DataError, Graph, Record
 from diptych.data import cache
-from diptych.data.column import places
-from diptych.data.files import shown
 from diptych.data.graphs.item import Item
+from diptych.data.stored import Items, Ledger, Stored, mapped
 from diptych.data.tally import Tally
 from diptych.graphs.features import Features, Kind
 from diptych.plural import counted
 
 COLUMN = "graph"  # of a record
-UNKNOWN = -1  # class
 DEGREES = 512  # that have a column of their own, at most
 
 
@@ -46,36 +42,23 @@ class Index:
 
 
 @dataclass(frozen=True, eq=False)
-class Graphs:
-    """A corpus of graphs, of which none is in memory until it is looked at.
+class Graphs(Stored):
+    """A corpus of graphs. `features` says what a node is described by; `kinds` what it can be."""
 
-    `labels` is None where the source has none; a single label is None where its graph has none. `notes` are sentences
-    for a person. `features` says what a node is described by; `kinds` what it can be. `rows` chooses graphs.
-    """
+    noun = "graph"
 
-    name: str
-    fingerprint: str
-    notes: list[str]
     index: Index
     flat: Int[np.ndarray, " 2E"]
-    names: Sequence[str]  # of classes
     features: Features
     node_names: Sequence[str] = ()  # of node labels
     numbers: Int[np.ndarray, " N"] | None = None
     attributes: Float[np.ndarray, "N a"] | None = None
-    rows: Int[np.ndarray, " g"] | None = None
-    told: Path | None = None
-
-    def __len__(self) -> int:
-        return len(self.index.classes) if self.rows is None else len(self.rows)
 
     def __getitem__(self, i: int) -> Record:
         return {COLUMN: self.graph(i)}
 
     def graph(self, i: int) -> Graph:
-        if not -len(self) <= i < len(self):
-            raise IndexError(f"there are {counted(len(self), 'graph')}; got {i}")
-        row = i % len(self) if self.rows is None else int(self.rows[i])
+        row = self.row(i)
         a, b = self.index.nodes[row : row + 2].tolist()
         c, d = self.index.edges[row : row + 2].tolist()
         edges = self.flat[2 * c : 2 * d].reshape(2, d - c)
@@ -84,9 +67,9 @@ class Graphs:
         return Graph(self.features.of(b - a, edges, numbers, attributes), edges)
 
     @property
-    def items(self) -> "Some":
+    def items(self) -> Items[Graph]:
         """The graphs, as a sequence."""
-        return Some(self, range(len(self)))
+        return Items(self.graph, range(len(self)))
 
     @property
     def kinds(self) -> list[Kind]:
@@ -113,7 +96,7 @@ class Graphs:
             "labels": len(self.node_names),
             "attributes": columns,
             "both": len(self.node_names) + columns,
-            "degree": min(DEGREES, int(self._of(self.index.degree).max()) + 1),
+            "degree": min(DEGREES, int(self.of(self.index.degree).max()) + 1),
             "constant": 1,
         }
         names = self.node_names if kind in ("labels", "both") else ()
@@ -140,52 +123,9 @@ class Graphs:
         graph = self.graph(i)
         return len(graph.nodes), int((graph.edges[0] <= graph.edges[1]).sum())
 
-    def _of(self, x: Int[np.ndarray, " g"]) -> Int[np.ndarray, " g"]:
-        return x if self.rows is None else x[self.rows]
-
-    @cached_property
-    def labels(self) -> list[str | None] | None:
-        classes = self._of(self.index.classes)
-        if not (classes != UNKNOWN).any():
-            return None
-        return [None if k == UNKNOWN else self.names[k] for k in classes.tolist()]
-
-    @cached_property
-    def origins(self) -> list[str]:
-        """Where each graph is from, in words."""
-        lines = self.told.read_text("utf-8").split("\n") if self.told else [""] * len(self.index.classes)
-        return lines[: len(self.index.classes)] if self.rows is None else [lines[row] for row in self.rows.tolist()]
-
-    def select(self, indices: Iterable[int]) -> "Graphs":
-        """The graphs at these places, in this order. Raises IndexError if there is no such place."""
-        chosen = places(indices)
-        if len(chosen) and not -len(self) <= chosen.min() <= chosen.max() < len(self):
-            raise IndexError(f"there are {counted(len(self), 'graph')}; got {chosen.min()} to {chosen.max()}")
-        chosen = chosen % max(1, len(self))
-        rows = chosen if self.rows is None else self.rows[chosen]
-        return replace(self, rows=rows, fingerprint=cache.key("select", self.fingerprint, chosen))
-
 
 def _few(names: Sequence[str]) -> str:
     return ", ".join(names[:5]) + (f" and {len(names) - 5} more" if len(names) > 5 else "") or "none"
-
-
-@dataclass(frozen=True)
-class Some(Sequence[Graph]):
-    """Graphs of a corpus at some places; a slice is as lazy as the whole."""
-
-    of: Graphs
-    at: range
-
-    def __len__(self) -> int:
-        return len(self.at)
-
-    @overload
-    def __getitem__(self, i: int) -> Graph: ...
-    @overload
-    def __getitem__(self, i: slice) -> "Some": ...
-    def __getitem__(self, i: int | slice) -> "Graph | Some":
-        return Some(self.of, self.at[i]) if isinstance(i, slice) else self.of.graph(self.at[i])
 
 
 # ---------------------------------------------------------------- writing
@@ -227,13 +167,10 @@ class _Writer:
     """Appends graphs to the files of a store, and keeps what the index will say."""
 
     def __init__(self, folder: Path, tally: Tally):
-        self.folder, self.tally, self.content = folder, tally, blake2b(digest_size=16)
+        self.folder, self.tally, self.ledger = folder, tally, Ledger("graph", tally)
         self.files: dict[str, IO[bytes]] = {k: (folder / k).open("wb") for k in ("edges.i4", *OF_NODES)}
         self.nodes, self.edges = [0], [0]
         self.degree: list[int] = []
-        self.origins: list[str] = []
-        self.classes: dict[str, int] = {}
-        self.numbers: list[int] = []
         self.node_names: dict[str, int] = {}
         self.columns: int | None = None
 
@@ -243,19 +180,18 @@ class _Writer:
             return
         edges = both_ways(item, self.tally)
         self._write("edges.i4", edges)
-        self.content.update(f"{item.n} {item.label!r}".encode("utf-8", "surrogatepass"))
+        self.ledger.content.update(f"{item.n} {item.label!r}".encode("utf-8", "surrogatepass"))
         self._labels(item)
         self._attributes(item)
         self.nodes.append(self.nodes[-1] + item.n)
         self.edges.append(self.edges[-1] + edges.shape[1])
         self.degree.append(int(np.bincount(edges[0], minlength=1).max()))
-        self.origins.append(" ".join(shown(item.origin).split()))
-        self.numbers.append(UNKNOWN if item.label is None else self.classes.setdefault(item.label, len(self.classes)))
+        self.ledger.add(item.origin, item.label)
 
     def _write(self, name: str, x: np.ndarray) -> None:
         raw = np.ascontiguousarray(x).data
         self.files[name].write(raw)
-        self.content.update(raw)
+        self.ledger.content.update(raw)
 
     def _labels(self, item: Item) -> None:
         if "labels.i4" not in self.files:
@@ -289,30 +225,21 @@ class _Writer:
         """Forgets what not all nodes have. (Most corpora have none of it, which is nothing to tell.)"""
         self.files.pop(name).close()
         (self.folder / name).unlink()
-        if self.origins:
+        if len(self.ledger):
             self.tally.add("node description", f"left out: not all nodes have {what}")
 
     def close(self) -> None:
         for file in self.files.values():
             file.close()
-        (self.folder / "origins.txt").write_text("\n".join(self.origins), "utf-8")
-        numbers, degree = np.array(self.numbers, np.int32), np.array(self.degree, np.int32)
         nodes, edges = np.array(self.nodes, np.int64), np.array(self.edges, np.int64)
-        np.savez(self.folder / "index.npz", nodes=nodes, edges=edges, classes=numbers, degree=degree)
+        self.ledger.close(self.folder, nodes=nodes, edges=edges, degree=np.array(self.degree, np.int32))
 
     def facts(self, name: str, how: str) -> dict[str, Any]:
         """Raises DataError if there was no graph."""
-        if not self.origins:
-            raise DataError("; ".join([f"there is no graph in {name}", *self.tally.sentences()]))
-        heading = f"{counted(len(self.origins), 'graph')} from {name}: {how}"
-        if self.classes:
-            heading += f" ({counted(len(self.classes), 'class')})"
         return {
-            "names": [*self.classes],
+            **self.ledger.facts(name, how),
             "node_names": [*self.node_names] if "labels.i4" in self.files else [],
             "columns": self.columns if "attributes.f4" in self.files else None,
-            "notes": [heading, *self.tally.sentences()],
-            "fingerprint": self.content.hexdigest(),
         }
 
 
@@ -331,14 +258,14 @@ def load(folder: Path, name: str) -> Graphs:
     numbers = attributes = None
     if ordered:
         place = {label: i for i, label in enumerate(ordered)}
-        numbers = np.array([place[label] for label in facts["node_names"]], np.int32)[_mapped(folder / "labels.i4")]
+        numbers = np.array([place[label] for label in facts["node_names"]], np.int32)[
+            mapped(folder / "labels.i4", "<i4")
+        ]
     if facts["columns"]:
-        attributes = _mapped(folder / "attributes.f4", "<f4").reshape(-1, facts["columns"])
-    flat, told, nothing = _mapped(folder / "edges.i4"), folder / "origins.txt", Features("constant", 1)
-    names, notes = facts["names"], facts["notes"]
-    found = Graphs(
-        name, facts["fingerprint"], notes, index, flat, names, nothing, ordered, numbers, attributes, told=told
-    )
+        attributes = mapped(folder / "attributes.f4", "<f4").reshape(-1, facts["columns"])
+    given = (name, facts["fingerprint"], facts["notes"], index, facts["names"])
+    flat, nothing, told = mapped(folder / "edges.i4", "<i4"), Features("constant", 1), folder / "origins.txt"
+    found = Graphs(*given, flat, nothing, ordered, numbers, attributes, told=told)
     return found.described()
 
 
@@ -348,10 +275,3 @@ def _by_number(label: str) -> tuple[bool, float, str]:
         return False, float(label), label
     except ValueError:
         return True, 0.0, label
-
-
-def _mapped(path: Path, kind: str = "<i4") -> np.ndarray:
-    """A file as a flat array, which reads what it is asked for, and cannot be changed."""
-    if not path.stat().st_size:
-        return np.empty(0, np.dtype(kind))
-    return np.memmap(path, np.dtype(kind), "r").view(np.ndarray)
