@@ -275,6 +275,7 @@ class Encoder(nn.Module, ABC):
     threads: int | None = None  # of the processor; None is all of them
     precision: Precision = "fp32"  # of embedding; of training the machine decides
     recompute: bool = False  # in training: whether blocks keep nothing, and compute it again for the gradient
+    pads_as: str | None = None  # the type of device whose padding is used within the network, if not that of the batch
 
     @property
     @abstractmethod
@@ -344,7 +345,7 @@ class Encoder(nn.Module, ABC):
         self.eval()
         try:
             with torch.inference_mode(), torch.autocast(device.type, torch.bfloat16, lower):
-                for rows in cuts([self.size(s) for s in samples], 2 * micro_of(self, device), self.padded, self.waste):
+                for rows in portions(self, device, [self.size(s) for s in samples]):
                     batch = self.collate([samples[i] for i in rows])
                     out[rows] = self({k: x.to(device) for k, x in batch.items()}).float().cpu().numpy()
         finally:
@@ -362,6 +363,42 @@ ON_GPU = 16  # times as many tokens at once: launching its work takes longer the
 def micro_of(encoder: Encoder, device: torch.device) -> int:
     """Tokens of a micro-batch on a device, unless the machine says otherwise."""
     return encoder.micro * (ON_GPU if device.type == "cuda" else 1)
+
+
+def portions(encoder: Encoder, device: torch.device, sizes: Sequence[int]) -> list[Int[np.ndarray, " m"]]:
+    """Rows of samples that are encoded together where nothing is kept for a gradient: `cuts` of two micro-batches.
+
+    On a GPU they are smaller where the memory that is free has no room for these, what torch holds of it for later
+    among it. A network without blocks, such as one table, keeps nothing for a token.
+    """
+    most = 2 * micro_of(encoder, device)
+    found = cuts(sizes, most, encoder.padded, encoder.waste)
+    if device.type != "cuda" or not (blocks := encoder.layers[1:]):
+        return found
+    held = torch.cuda.memory_reserved(device) - torch.cuda.memory_allocated(device)
+    attends = not any(isinstance(part, nn.Conv2d) for part in blocks[-1].modules())
+    taken, tokens = encoding(sizes, encoder.dim, attends), np.asarray(sizes)
+    worst = [(int(taken[rows].sum()), int(tokens[rows].sum())) for rows in found]
+    fewer = fitting(worst, most, torch.cuda.mem_get_info(device)[0] + held)
+    return found if fewer == most else cuts(sizes, fewer, encoder.padded, encoder.waste)
+
+
+COLUMNS, ROWS = 24, 8  # numbers of a token for each column: within a block; of its padded place in attention
+HEAD, SCORES, PADDED = 32, 4, 64  # columns of a narrow head; numbers for a pair of tokens; lengths are multiples of it
+
+
+def encoding(sizes: Sequence[int], width: int, attends: bool = True) -> Int[np.ndarray, " n"]:
+    """Bytes that each sample takes while a block of this width computes it: an estimate from above, in fp32."""
+    real = np.maximum(1, np.asarray(sizes, np.int64))
+    padded = -(-real // PADDED) * PADDED
+    looked = ROWS * padded + padded * padded * SCORES // HEAD if attends else 0
+    return 4 * width * (COLUMNS * real + looked)
+
+
+def fitting(parts: Sequence[tuple[int, int]], most: int, free: int) -> int:
+    """Tokens, of `most`, that go at once where parts take so many bytes for so many tokens, in half of what is free."""
+    room = free // 2
+    return min([most, *(max(1, tokens * room // taken) for taken, tokens in parts if taken > room)])
 
 
 def cuts(
