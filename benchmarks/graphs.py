@@ -3,9 +3,10 @@
     python benchmarks/graphs.py --data FOLDER --sets MUTAG,PTC_MR --arms none,methods,sweep [--seeds 0,1] --runs FILE
     python benchmarks/graphs.py --table FILE [--baseline untrained]
 
-FOLDER has graphs/NAME.npz. A run is a set, an arm and a seed; those that are in FILE already are not made again. The
-seed decides weights, order, views and the folds, which are then the same for all arms. The model is that of the last
-step: nothing is chosen by a score. An arm is written RECIPE or RECIPE:option=value:option=value, a group by its name:
+FOLDER has graphs/NAME.npz. A run is a set, an arm and a seed; those that are in FILE already are not made again, and
+those of the same set and arm with other settings are refused. The seed decides weights, order, views and the folds,
+which are then the same for all arms. The model is that of the last step: nothing is chosen by a score. An arm is
+written RECIPE or RECIPE:option=value:option=value, a group by its name:
 
     none        an untrained network with each read-out, degrees of nodes, subtrees of Weisfeiler and Lehman
     methods     graphcl, graphcl as its code has it, infograph, graph_barlow_twins, graph_byol

@@ -25,7 +25,9 @@ RECIPE[@CORPUS]:option=value:option=value, a group of arms by its name:
 
 CORPUS is a labelled corpus of text/, else the sentences; `stsb` are the training pairs of STS-B. Beside the options
 of a recipe an arm may say mask=PART (of the tokens of its views), learn=embeddings and begin=random. Settings are
-chosen by STS-B dev; "mean" is that of the seven test sets, which nothing is chosen by.
+chosen by STS-B dev; "mean" is that of the seven test sets, which nothing is chosen by. Runs of FILE are not made again;
+those of the same arm with other settings are refused. Blocks that train_last freezes drop nothing, and those that
+learn=embeddings leaves as they are do.
 """
 
 import argparse

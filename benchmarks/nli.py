@@ -7,7 +7,8 @@ FOLDER has nli/snli_triplets.jsonl, sts/ and models/. 98 steps of 60 triplets, o
 (r 8, alpha 32, dropout .1, queries and values), AdamW, cosine. Models are the two small Llamas of models/, MiniLM-L6
 (minilm), `tiny`, which is what `diptych train mlm` left (--start), and `static`, a table from scratch. `--lr best` is,
 for each model, the rate of the arm among default, lr4, lr3 (for `full`: full, full4, full3) whose STS-B dev is highest
-in FILE. Arms change one thing each:
+in FILE, and one at which a seed diverged only where one did at all of them. Runs of FILE are not made again; those of
+the same model and arm with other settings are refused. Arms change one thing each:
 
     default      all entailments and contradictions of the batch are candidates, rate --lr
     pairs        no contradictions

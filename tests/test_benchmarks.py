@@ -299,9 +299,11 @@ def test_what_is_missing_is_said_in_a_line(refused, data, name, options, told):
 
 def test_crops_that_were_made_with_other_settings_are_made_again(script, tmp_path):
     results = script("arms").Results(tmp_path / "r.jsonl")
-    key = {"corpus": "c", "encoder": "tiny", "seed": 0, "arm": "crop", "folds": None}
-    results.once(key | {"dim": None, "batch": None, "steps": 200}, lambda: {"knn": 1.0, "seconds": 3.0})
-    results.once(key | {"dim": None, "batch": None, "steps": None}, lambda: {"knn": 2.0, "seconds": 3.0})
-    assert [row["knn"] for row in results.rows] == [1.0, 2.0]
-    shown = script("crops").table(results, ["c"], {"encoder": "tiny", "dim": None, "batch": None, "steps": 200}, None)
-    assert "| c | 1.0 |" in shown
+    few, many = ({"encoder": "tiny", "dim": None, "batch": None, "steps": steps} for steps in (200, None))
+    for settings, knn in ((few, 1.0), (many, 2.0)):
+        for arm in ("crop", "dropout"):
+            key = {"corpus": "c", "seed": 0, "arm": arm, "folds": None}
+            results.once(key | settings, lambda knn=knn: {"knn": knn, "seconds": 3.0})
+    assert [row["knn"] for row in results.rows] == [1.0, 1.0, 2.0, 2.0]
+    assert "| c | 1.0 | 1.0 |" in script("crops").table(results, ["c"], few, None)
+    assert "| c | 2.0 | 2.0 |" in script("crops").table(results, ["c"], many, None)
