@@ -7,9 +7,12 @@ from itertools import accumulate
 import numpy as np
 import pytest
 import torch
+from eyes import SMALL
 from networks import FAMILIES, build
 
+from diptych import core
 from diptych.core import Encoder, encoding, fitting, portions
+from diptych.encoders import hidden as of_layers
 from diptych.encoders import packing, static
 from diptych.encoders.hidden import hidden
 
@@ -120,6 +123,26 @@ def test_on_a_gpu_as_many_tokens_go_at_once_as_there_is_room_for(gpu: Callable[[
 
 def test_a_table_keeps_nothing_for_a_token(vocabulary, gpu: Callable[[int], torch.device]) -> None:
     assert tokens(static.fresh(vocabulary, 8), gpu(0), [64] * 4096) == [64 * 4096]
+
+
+def test_convolutions_look_at_no_tokens(gpu: Callable[[int], torch.device]) -> None:
+    network, attending = SMALL["resnet"](), SMALL["vit"]()
+    few = [2 * 24 * 4 * encoder.dim * 4096 for encoder in (network, attending)]
+    assert tokens(network, gpu(few[0]), [4] * 1024) == [4096]
+    assert max(tokens(attending, gpu(few[1]), [4] * 1024)) < 4096 / 8
+
+
+def test_embeddings_and_hidden_states_are_made_in_portions(texts: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    encoder, seen = build("Bert"), []
+    samples, collate = encoder.prepare(texts), encoder.collate
+    for place in (core, of_layers):
+        monkeypatch.setattr(
+            place, "portions", lambda encoder, device, sizes: [np.array([i]) for i in range(len(sizes))]
+        )
+    monkeypatch.setattr(encoder, "collate", lambda some: seen.append(len(some)) or collate(some))
+    encoder.embed(samples)
+    hidden(encoder, samples)
+    assert seen == [1] * 2 * len(texts)
 
 
 def test_wider_networks_long_texts_and_short_ones_take_more() -> None:

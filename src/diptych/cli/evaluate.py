@@ -112,7 +112,8 @@ def evaluate(
 
 def _on_tasks(model: str, of_corpus: dict[str, Any], tasks: Tasks, precision: Precision | None, json: bool) -> None:
     """Judges on tasks of mteb, or on a suite. Raises ValueError for arguments of a corpus."""
-    models, rest = [model, *(tasks.beside or [])], {"history": tasks.history, "page": tasks.page, "json": json}
+    models = [model, *(tasks.beside or [])]
+    rest: dict[str, Any] = {"history": tasks.history, "page": tasks.page, "json": json}
     if tasks.mteb:
         other = {**of_corpus, **_told(tasks, "suite", "data", "tokenised")}
         _refuse(other, "tasks of mteb", "a corpus or a --suite")
