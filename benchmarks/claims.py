@@ -11,6 +11,7 @@ import argparse
 import json
 from pathlib import Path
 
+import kept
 import torch
 from arms import Results, knn, mean, paired, trained
 
@@ -101,6 +102,12 @@ def tiny(results: Results, data: Path, seed: int) -> None:
         arm(results, "tiny", documents, seed, recipe, **settings)
 
 
+CORPORA = {  # of --data, by part
+    "longer": ("iclr2021_papers",),
+    "lengths": ("iclr2021_papers", "bbc_news"),
+    "rates": ("iclr2021_papers",),
+    "tiny": ("iclr2021_papers",),
+}
 PARTS = {"epochs": epochs, "longer": longer, "dial": dial, "lengths": lengths, "rates": rates, "tiny": tiny}
 
 
@@ -113,6 +120,8 @@ def main() -> None:
     parser.add_argument("--threads", type=int, default=torch.get_num_threads())
     parser.add_argument("--json", action="store_true")
     args = parser.parse_args()
+    needed = [name for part in args.parts.split(",") for name in CORPORA.get(part, ())]
+    kept.folder(parser, args, "data", *(f"{name}.*" for name in dict.fromkeys(needed)))
     torch.set_num_threads(args.threads)
     results = Results(args.results)
     for seed in range(args.seeds):

@@ -11,7 +11,9 @@ import argparse
 import json
 from functools import partial
 from pathlib import Path
+from typing import Any
 
+import kept
 from arms import Results, folded, knn, mean, paired, trained
 
 from diptych import encoders, recipes
@@ -35,8 +37,12 @@ def main() -> None:
     parser.add_argument("--reference", help="a sentence-transformers folder to show beside")
     parser.add_argument("--json", action="store_true")
     args = parser.parse_args()
+    kept.folder(parser, args, "data", *(f"{name}.*" for name in args.corpora.split(",")))
 
-    cut = {name: x for name in ("dim", "batch", "steps") if (x := getattr(args, name)) is not None}
+    if args.reference:
+        kept.model(parser, args.reference, "--reference")
+    cut = {name: getattr(args, name) for name in ("dim", "batch", "steps")}
+    own = {name: x for name, x in cut.items() if x is not None}
     results, how = Results(args.results), {"folds": args.folds}
     ask = partial(folded, folds=args.folds) if args.folds else knn
     names = args.corpora.split(",")
@@ -50,7 +56,7 @@ def main() -> None:
             results.once(key, lambda d=documents, m=model: ask(m.encode, d))
         for seed in range(args.seeds):
             key = {"corpus": name, "encoder": args.encoder, "seed": seed, **cut, **how}
-            settings = {"encoder": args.encoder, "seed": seed, **cut}
+            settings = {"encoder": args.encoder, "seed": seed, **own}
             results.once(
                 key | {"arm": "untrained"},
                 lambda d=documents, s=settings: ask(recipes.crop(d, **s).model.encoder.encode, d),
@@ -65,10 +71,10 @@ def main() -> None:
     if args.json:
         print(json.dumps({"rows": results.rows}))
     else:
-        print(table(results, names, args.encoder, args.folds))
+        print(table(results, names, {"encoder": args.encoder, **cut}, args.folds))
 
 
-def table(results: Results, names: list[str], encoder: str, folds: int | None) -> str:
+def table(results: Results, names: list[str], trained: dict[str, Any], folds: int | None) -> str:
     """Markdown: k-NN in percent, mean and standard deviation over seeds."""
     lines = [
         "| corpus | crops | dropout | untrained | TF-IDF | reference | crops - dropout, 95 % | seconds, crops |",
@@ -76,12 +82,12 @@ def table(results: Results, names: list[str], encoder: str, folds: int | None) -
     ]
     for name in names:
         found = {
-            arm: results.values("knn", corpus=name, encoder=encoder, arm=arm, folds=folds)
+            arm: results.values("knn", corpus=name, arm=arm, folds=folds, **trained)
             for arm in ("crop", "dropout", "untrained")
         }
         fixed = [mean(results.values("knn", corpus=name, arm=arm, folds=folds)) for arm in ("tfidf", "reference")]
         cells = [name, *(mean(found[arm]) for arm in ("crop", "dropout", "untrained")), *fixed]
-        seconds = mean(results.values("seconds", corpus=name, encoder=encoder, arm="crop", folds=folds))
+        seconds = mean(results.values("seconds", corpus=name, arm="crop", folds=folds, **trained))
         lines.append(f"| {' | '.join([*cells, paired(found['crop'], found['dropout']), seconds])} |")
     return "\n".join(lines)
 

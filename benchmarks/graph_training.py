@@ -122,6 +122,8 @@ def main() -> None:
     parser.add_argument("--threads", type=int, default=os.cpu_count() or 1)
     parser.add_argument("--json", action="store_true")
     args = parser.parse_args()
+    if not Path(args.corpus).exists():
+        parser.error(f"--corpus {args.corpus}: there is no such corpus")
     common = (args.corpus, args.steps, args.change, args.threads)
     rows = interleaved({"diptych": (diptych, common), "pyg": (geometric, common)}, args.rounds)
     speed = {name: [row["graphs_per_second"] for row in many] for name, many in rows.items()}

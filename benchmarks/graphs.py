@@ -3,9 +3,10 @@
     python benchmarks/graphs.py --data FOLDER --sets MUTAG,PTC_MR --arms none,methods,sweep [--seeds 0,1] --runs FILE
     python benchmarks/graphs.py --table FILE [--baseline untrained]
 
-FOLDER has graphs/NAME.npz. A run is a set, an arm and a seed; those that are in FILE already are not made again. The
-seed decides weights, order, views and the folds, which are then the same for all arms. The model is that of the last
-step: nothing is chosen by a score. An arm is written RECIPE or RECIPE:option=value:option=value, a group by its name:
+FOLDER has graphs/NAME.npz. A run is a set, an arm and a seed; those that are in FILE already are not made again, and
+those of the same set and arm with other settings are refused. The seed decides weights, order, views and the folds,
+which are then the same for all arms. The model is that of the last step: nothing is chosen by a score. An arm is
+written RECIPE or RECIPE:option=value:option=value, a group by its name:
 
     none        an untrained network with each read-out, degrees of nodes, subtrees of Weisfeiler and Lehman
     methods     graphcl, graphcl as its code has it, infograph, graph_barlow_twins, graph_byol
@@ -24,13 +25,14 @@ import os
 import sys
 import tempfile
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from itertools import product
 from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
+import kept
 import numpy as np
 
 LAYERS = range(5)  # features, three blocks, head
@@ -75,6 +77,18 @@ def parsed(arm: str) -> tuple[str, dict[str, Any]]:
     return name, found
 
 
+UNLEARNED = ("untrained", "degrees", "Weisfeiler-Lehman")
+NAME = ("set", "arm")  # of a run, beside its seed
+
+
+def line(given: argparse.Namespace, name: str, arm: str, seed: int) -> dict[str, Any]:
+    """The name of a run, and what decides it."""
+    decided: dict[str, Any] = {"protocols": sorted(given.protocols.split(",")), "scaled": given.scaled}
+    if parsed(arm)[0] not in UNLEARNED:
+        decided |= {"epochs": None, "steps": given.steps} if given.steps else {"epochs": given.epochs}
+    return {"set": name, "arm": arm, "seed": seed, "settings": decided}
+
+
 def judge(job: tuple[argparse.Namespace, str, str, int]) -> dict[str, Any]:
     """One run: scores by each protocol, ranks, and how good each layer is."""
     import torch
@@ -87,7 +101,7 @@ def judge(job: tuple[argparse.Namespace, str, str, int]) -> dict[str, Any]:
     given, name, arm, seed = job
     recipe, options = parsed(arm)
     corpus = graphs(given.data / "graphs" / f"{name}.npz", options.get("features"))
-    out: dict[str, Any] = {"set": name, "arm": arm, "seed": seed}
+    out: dict[str, Any] = line(given, name, arm, seed)
     start = time.perf_counter()
     if recipe in ("degrees", "Weisfeiler-Lehman"):
         look: Any = Degrees() if recipe == "degrees" else WeisfeilerLehman()
@@ -136,12 +150,12 @@ def layers(encoder: Any, asked: Any, seed: int) -> list[float]:
     return [round(100 * judge("pygcl", rows, asked.classes, seed).accuracy, 2) for rows in found]
 
 
-def table(file: Path, baseline: str) -> None:
+def table(every: Sequence[Mapping[str, Any]], baseline: str) -> None:
     """Means and spread over seeds of each arm, and its paired difference from the baseline with a 95 % t interval."""
     from diptych.measure import paired
 
     runs: dict[tuple[str, str], dict[str, dict[int, float]]] = {}
-    for run in map(json.loads, file.read_text().splitlines()):
+    for run in every:
         for protocol, score in run["scores"].items():
             runs.setdefault((run["set"], protocol), {}).setdefault(run["arm"], {})[run["seed"]] = score
     for (name, protocol), arms in sorted(runs.items()):
@@ -177,18 +191,16 @@ def main() -> None:
     asked.add_argument("--baseline", default="untrained")
     given = asked.parse_args()
     if given.table:
-        table(given.table, given.baseline)
+        kept.file(asked, given.table, "--table")
+        table(kept.runs(asked, given.table, "--table", NAME), given.baseline)
         return
+    kept.folder(asked, given, "data", *(f"graphs/{name}.npz" for name in given.sets.split(",")))
+    kept.written(asked, given.runs, "--runs")
     arms = list(dict.fromkeys(arm for name in given.arms.split(",") for arm in GROUPS.get(name, [name])))
-    done = set()
-    if given.runs and given.runs.exists():
-        done = {(run["set"], run["arm"], run["seed"]) for run in map(json.loads, given.runs.read_text().splitlines())}
     seeds = [int(seed) for seed in given.seeds.split(",")]
-    jobs = [
-        (given, name, arm, seed)
-        for seed, name, arm in product(seeds, given.sets.split(","), arms)
-        if (name, arm, seed) not in done
-    ]
+    jobs = [(given, name, arm, seed) for seed, name, arm in product(seeds, given.sets.split(","), arms)]
+    there = kept.runs(asked, given.runs, "--runs", NAME)
+    jobs = [jobs[i] for i in kept.lacking(asked, given.runs, there, [line(*job) for job in jobs], NAME)]
     with ProcessPoolExecutor(given.workers, get_context("spawn")) as pool:
         for run in pool.map(judge, jobs):
             print(f"{run['set']} {run['arm']} seed {run['seed']}: {run['scores']} {run['seconds']}", file=sys.stderr)

@@ -19,8 +19,10 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cache
 from importlib.util import find_spec
+from pathlib import Path
 from typing import Any
 
+import kept
 import numpy as np
 import torch
 from arena import interleaved, ratios, spread
@@ -182,9 +184,11 @@ def main() -> None:
     parser.add_argument("--batch", type=int)
     parser.add_argument("--rounds", type=int, default=7)
     parser.add_argument("--threads", type=int, default=1)
-    parser.add_argument("--kornia", default="")
+    parser.add_argument("--kornia", type=Path, help="a folder that holds kornia")
     parser.add_argument("--json", action="store_true")
     asked = parser.parse_args()
+    if asked.kornia is not None:
+        kept.folder(parser, asked, "kornia", "kornia")
     told: dict[str, Any] = {}
     for name in asked.case or CASES:
         case = CASES[name]
@@ -194,7 +198,7 @@ def main() -> None:
             "pillow": (pillow, (case, batch, asked.threads)),
         }
         if asked.kornia or find_spec("kornia"):
-            arms["kornia"] = (kornia, (case, batch, asked.threads, asked.kornia))
+            arms["kornia"] = (kornia, (case, batch, asked.threads, str(asked.kornia or "")))
         rows = interleaved(arms, asked.rounds)
         told[name] = {
             arm: {

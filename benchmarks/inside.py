@@ -25,7 +25,9 @@ RECIPE[@CORPUS]:option=value:option=value, a group of arms by its name:
 
 CORPUS is a labelled corpus of text/, else the sentences; `stsb` are the training pairs of STS-B. Beside the options
 of a recipe an arm may say mask=PART (of the tokens of its views), learn=embeddings and begin=random. Settings are
-chosen by STS-B dev; "mean" is that of the seven test sets, which nothing is chosen by.
+chosen by STS-B dev; "mean" is that of the seven test sets, which nothing is chosen by. Runs of FILE are not made again;
+those of the same arm with other settings are refused. Blocks that train_last freezes drop nothing, and those that
+learn=embeddings leaves as they are do.
 """
 
 import argparse
@@ -33,7 +35,8 @@ import json
 import os
 import sys
 import tempfile
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import replace
 from functools import cache
@@ -42,11 +45,13 @@ from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
+import kept
 import looks
 import numpy as np
 
 SHOWN = ("rank", "rank_centred", "rank_energy", "alignment", "uniformity", "knn", looks.DEV)
 DOCUMENTS = "iclr2021_papers"
+NAME = ("arm",)  # of a run, beside its seed
 
 
 def groups(rate: float, weight: float, blocks: int) -> dict[str, list[str]]:
@@ -108,6 +113,20 @@ def parsed(arm: str) -> tuple[str, str | None, dict[str, Any]]:
     return recipe, corpus or None, found
 
 
+def line(given: argparse.Namespace, arm: str, seed: int) -> dict[str, Any]:
+    """The name of a run, and what decides it: its options, and the start by a hash of its files."""
+    own = {name: getattr(given, name) for name in ("lr", "steps", "batch", "every", "ranks")}
+    decided = own | {k: x for k, x in parsed(arm)[2].items() if k in own} | {"start": _fingerprint(given.start)}
+    return {"arm": arm, "seed": seed, "settings": decided}
+
+
+@cache
+def _fingerprint(start: str) -> str:
+    from diptych.embedding import fingerprint
+
+    return fingerprint(start)
+
+
 def recipe_of(given: argparse.Namespace, arm: str, seed: int, scratch: Path) -> Any:
     """The recipe that an arm says."""
     from diptych import recipes
@@ -164,7 +183,8 @@ def learn(job: tuple[argparse.Namespace, str, int]) -> dict[str, Any]:
     given, arm, seed = job
     _, corpus, _ = parsed(arm)
     where = "cuda" if torch.cuda.is_available() else "cpu"
-    out: dict[str, Any] = {"arm": arm, "seed": seed, "lr": given.lr, "steps": given.steps}
+    out: dict[str, Any] = line(given, arm, seed)
+    out |= {name: out["settings"][name] for name in ("lr", "steps")}
     curve: list[dict[str, float]] = []
 
     def watch(line: Mapping[str, Any]) -> None:
@@ -206,16 +226,19 @@ def before(data: Path, start: str, where: str, corpus: str | None) -> dict[str, 
     return found | ({"knn": looks.knn(encoder, data)} if corpus in looks.CORPORA else {})
 
 
-def table(file: Path, baseline: str) -> None:
+def table(every: Sequence[Mapping[str, Any]], baseline: str) -> None:
     """Prints each arm's means, and the paired difference from the baseline with its 95 % t interval."""
-    runs: dict[str, dict[int, Any]] = {}
-    for line in file.read_text().splitlines():
-        run = json.loads(line)
+    runs: dict[str, dict[int, Any]] = {run["arm"]: {} for run in every}
+    lost = Counter(run["arm"] for run in every if not run["after"])
+    for run in every:
         if run["after"]:
-            runs.setdefault(run["arm"], {})[run["seed"]] = run
+            runs[run["arm"]][run["seed"]] = run
     for arm, seeds in runs.items():
         beside = runs.get(baseline, {}) if arm != baseline else {}
-        row: dict[str, Any] = {"n": len(seeds)}
+        row: dict[str, Any] = {"n": len(seeds), **({"diverged": lost[arm]} if lost[arm] else {})}
+        if not seeds:
+            print(f"{arm}\n    {json.dumps(row)}")
+            continue
         numbers = {"dev": looks.DEV, "test": looks.TEST, "mean": looks.SEVEN}
         for name, key in numbers.items():
             row |= _compared(name, {s: run["after"][key] for s, run in seeds.items()}, beside, key, "after")
@@ -271,15 +294,18 @@ def main() -> None:
     asked.add_argument("--baseline", default="simcse")
     given = asked.parse_args()
     if given.table:
-        table(given.table, given.baseline)
+        kept.file(asked, given.table, "--table")
+        table(kept.runs(asked, given.table, "--table", NAME), given.baseline)
         return
+    kept.folder(asked, given, "data", "unlabelled/wiki_sentences.txt", "sts/stsb.jsonl", "text")
+    kept.model(asked, given.start, "--start")
+    kept.written(asked, given.runs, "--runs")
     known = groups(given.dropout_rate, given.weight, blocks_of(given.start))
     arms = list(dict.fromkeys(arm for name in given.arms.split(",") for arm in known.get(name, [name])))
-    done = set()
-    if given.runs and given.runs.exists():
-        done = {(run["arm"], run["seed"]) for run in map(json.loads, given.runs.read_text().splitlines())}
     seeds = [int(seed) for seed in given.seeds.split(",")]
-    jobs = [(given, arm, seed) for seed, arm in product(seeds, arms) if (arm, seed) not in done]
+    jobs = [(given, arm, seed) for seed, arm in product(seeds, arms)]
+    there = kept.runs(asked, given.runs, "--runs", NAME)
+    jobs = [jobs[i] for i in kept.lacking(asked, given.runs, there, [line(*job) for job in jobs], NAME)]
     with ProcessPoolExecutor(given.workers, get_context("spawn")) as pool:
         for run in pool.map(learn, jobs):
             scores = {

@@ -7,11 +7,12 @@ mean of seven STS sets, or k-NN where documents were learned from.
 """
 
 import argparse
-import json
-from collections.abc import Callable, Mapping
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
+import kept
 import looks
 import numpy as np
 
@@ -23,13 +24,12 @@ Runs = dict[str, dict[int, dict[str, Any]]]
 Number = Callable[[Mapping[str, Any]], float]
 
 
-def read(files: list[Path]) -> Runs:
+def by_arm(every: Iterable[dict[str, Any]]) -> Runs:
     """Runs that ended, by arm and seed."""
     found: Runs = {}
-    for file in files:
-        for run in map(json.loads, file.read_text().splitlines()):
-            if run["after"]:
-                found.setdefault(run["arm"], {})[run["seed"]] = run
+    for run in every:
+        if run["after"]:
+            found.setdefault(run["arm"], {})[run["seed"]] = run
     return found
 
 
@@ -197,7 +197,13 @@ def main() -> None:
     asked.add_argument("--blocks", type=int, default=6)
     asked.add_argument("--corpus", default="iclr2021_papers")
     given = asked.parse_args()
-    runs = read(given.files)
+    every = []
+    for file in given.files:
+        kept.file(asked, file, "FILE")
+        every += kept.runs(asked, file, "FILE", ("arm",))
+    runs = by_arm(every)
+    for arm, lost in Counter(run["arm"] for run in every if not run["after"]).items():
+        print(f"{arm}: {lost} of {lost + len(runs.get(arm, {}))} seeds diverged, and are left out")
     deep(runs, given.blocks)
     labels(runs, given.blocks)
     ranks(runs)

@@ -7,7 +7,8 @@ FOLDER has nli/snli_triplets.jsonl, sts/ and models/. 98 steps of 60 triplets, o
 (r 8, alpha 32, dropout .1, queries and values), AdamW, cosine. Models are the two small Llamas of models/, MiniLM-L6
 (minilm), `tiny`, which is what `diptych train mlm` left (--start), and `static`, a table from scratch. `--lr best` is,
 for each model, the rate of the arm among default, lr4, lr3 (for `full`: full, full4, full3) whose STS-B dev is highest
-in FILE. Arms change one thing each:
+in FILE, and one at which a seed diverged only where one did at all of them. Runs of FILE are not made again; those of
+the same model and arm with other settings are refused. Arms change one thing each:
 
     default      all entailments and contradictions of the batch are candidates, rate --lr
     pairs        no contradictions
@@ -31,15 +32,16 @@ import json
 import os
 import sys
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from concurrent.futures import ProcessPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from itertools import product
 from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
+import kept
 import numpy as np
 
 MODELS = {"stories": "models/lm_stories260k", "babyllama": "models/lm_babyllama_char"}
@@ -69,6 +71,7 @@ FOLDERS = {"knn": "text", "clustering": "text", "probing": "senteval/probing"}
 ADAPTER = ("lora", "lora_init")
 RANKS = 1000  # among which mined negatives are found
 EVERY = 14  # steps between scores on STS-B dev
+NAME = ("model", "arm")  # of a run, beside its seed
 SEVEN, DEV = "mean_of_7_spearman", "stsb/dev_spearman"
 OF_TABLES = ("default", "pairs")  # arms that `static` has
 
@@ -99,6 +102,21 @@ class Job:
             return settings
         none = {} if self.name == "static" else {"lora": 0}  # a causal model has an adapter unless it is told not to
         return {k: x for k, x in settings.items() if k not in ADAPTER} | none
+
+    @property
+    def line(self) -> dict[str, Any]:
+        """The name of the run, and what decides it; where that is a model that was learned, by a hash of its files."""
+        decided = {k: x for k, x in self.settings.items() if k not in ("seed", "encoder")} | {"suites": self.suites}
+        if self.name == "tiny":
+            decided["start"] = _fingerprint(self.path)
+        return {"model": self.name, "arm": self.arm, "seed": self.seed, "settings": decided}
+
+
+@cache
+def _fingerprint(path: str) -> str:
+    from diptych.embedding import fingerprint
+
+    return fingerprint(path)
 
 
 def model_path(data: Path, name: str, start: str | None) -> str:
@@ -191,7 +209,7 @@ def learn(job: Job) -> dict[str, Any]:
             curve.append((line["step"], line[DEV]))
 
     first = before(encoder.to(device()), job)
-    out = {"model": job.name, "arm": job.arm, "seed": job.seed, "steps": recipe.steps, "lr": job.settings["lr"]}
+    out = {**job.line, "steps": recipe.steps, "lr": job.settings["lr"]}
     out |= _apart("before", first)
     with tempfile.TemporaryDirectory() as scratch:
         try:
@@ -264,44 +282,52 @@ def _interval(values: np.ndarray) -> list[float]:
 
 
 def best(runs: Mapping[tuple[str, str], dict[int, dict[str, Any]]], name: str, full: bool) -> float:
-    """The rate that STS-B dev chose for a model, of those that were tried."""
-    found = {}
+    """The rate that STS-B dev chose for a model, of those that were tried; where a seed diverged, last of all."""
+    found, whole = {}, {}
     for arm, lr in CHOICES[full].items():
-        dev = [run["after"][DEV] for run in runs.get((name, arm), {}).values() if run["after"]]
+        tried = list(runs.get((name, arm), {}).values())
+        dev = [run["after"][DEV] for run in tried if run["after"]]
         if dev:
-            found[lr] = float(np.mean(dev))
+            found[lr], whole[lr] = float(np.mean(dev)), len(dev) == len(tried)
     if not found:
-        raise SystemExit(f"--lr best: no run of {name} in --runs to choose by; run {', '.join(CHOICES[full])} first")
-    return max(found, key=lambda lr: found[lr])
+        raise SystemExit(
+            f"--lr best: no run of {name} in --runs to choose by that did not diverge; run {', '.join(CHOICES[full])} "
+            "first"
+        )
+    return max(found, key=lambda lr: (whole[lr], found[lr]))
 
 
-def read(file: Path | None) -> dict[tuple[str, str], dict[int, dict[str, Any]]]:
+def by_name(runs: Iterable[dict[str, Any]]) -> dict[tuple[str, str], dict[int, dict[str, Any]]]:
     """Runs by model and arm, then by seed."""
     found: dict[tuple[str, str], dict[int, dict[str, Any]]] = {}
-    for line in file.read_text().splitlines() if file and file.exists() else ():
-        run = json.loads(line)
+    for run in runs:
         found.setdefault((run["model"], run["arm"]), {})[run["seed"]] = run
     return found
 
 
-def jobs_of(given: argparse.Namespace, scratch: Path) -> list[Job]:
+def jobs_of(asked: argparse.ArgumentParser, given: argparse.Namespace, scratch: Path) -> list[Job]:
     """What is asked for and not yet there."""
-    names, arms, done = given.models.split(","), given.arms.split(","), read(given.runs)
+    there = kept.runs(asked, given.runs, "--runs", NAME)
+    names, arms, done = given.models.split(","), given.arms.split(","), by_name(there)
     suites = tuple(filter(None, given.suites.split(",")))
     jobs = []
     for seed, name, arm in product(range(given.seeds), names, arms):
-        if seed in done.get((name, arm), {}) or (name == "static" and "lora" not in ARMS[arm] and arm not in OF_TABLES):
+        if name == "static" and "lora" not in ARMS[arm] and arm not in OF_TABLES:
             continue
         lr = best(done, name, "lora" in ARMS[arm]) if given.lr == "best" else float(given.lr)
-        path = model_path(given.data, name, given.start)
-        hard = mine(given.data, name, path, scratch / f"{name}-mined.jsonl") if arm == "mined" else None
-        jobs.append(Job(given.data, given.start, suites, name, arm, seed, lr, hard))
-    return jobs
+        jobs.append(Job(given.data, given.start, suites, name, arm, seed, lr, None))
+    lacking = kept.lacking(asked, given.runs, there, [job.line for job in jobs], NAME)
+    return [_with_mined(jobs[i], scratch) for i in lacking]
 
 
-def table(file: Path, baseline: str) -> None:
+def _with_mined(job: Job, scratch: Path) -> Job:
+    if job.arm != "mined":
+        return job
+    return replace(job, mined=mine(job.data, job.name, job.path, scratch / f"{job.name}-mined.jsonl"))
+
+
+def table(runs: Mapping[tuple[str, str], dict[int, dict[str, Any]]], baseline: str) -> None:
     """Prints what each model's arms came to, beside one of them."""
-    runs = read(file)
     for (name, arm), seeds in runs.items():
         print(f"{name} {arm}\n    {json.dumps(told(seeds, runs.get((name, baseline), {})))}")
 
@@ -321,10 +347,18 @@ def main() -> None:
     asked.add_argument("--baseline", default="default")
     given = asked.parse_args()
     if given.table:
-        table(given.table, given.baseline)
+        kept.file(asked, given.table, "--table")
+        table(by_name(kept.runs(asked, given.table, "--table", NAME)), given.baseline)
         return
+    names = given.models.split(",")
+    kept.folder(asked, given, "data", "nli/snli_triplets.jsonl", "sts", *(MODELS[n] for n in names if n in MODELS))
+    for suite in filter(None, given.suites.split(",")):
+        kept.folder(asked, given, "data", FOLDERS[suite])
+    if "tiny" in names:
+        kept.model(asked, given.start, "--start")
+    kept.written(asked, given.runs, "--runs")
     with tempfile.TemporaryDirectory() as scratch:
-        jobs = jobs_of(given, Path(scratch))
+        jobs = jobs_of(asked, given, Path(scratch))
         with ProcessPoolExecutor(min(given.workers, max(1, len(jobs))), get_context("spawn")) as pool:
             for run in pool.map(learn, jobs):
                 after = run["after"] and round(run["after"][SEVEN], 2)

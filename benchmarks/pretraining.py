@@ -13,6 +13,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import kept
 import numpy as np
 import torch
 
@@ -46,6 +47,7 @@ def main() -> None:
     asked.add_argument("file", type=Path)
     asked.add_argument("settings", nargs="+")
     given = asked.parse_args()
+    kept.file(asked, given.file, "FILE")
     torch.set_num_threads(1)
     lines = [line for line in given.file.read_text().splitlines() if line.strip()]
     order = np.random.default_rng(0).permutation(len(lines)).tolist()

@@ -15,6 +15,7 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
+import kept
 from arms import folded
 from text_training import model_path
 
@@ -50,6 +51,7 @@ def main() -> None:
     parser.add_argument("--steps", type=int, default=24)
     parser.add_argument("--json", action="store_true")
     args = parser.parse_args()
+    kept.folder(parser, args, "data", "arxiv_lite.*")
     documents = read(next(args.data.glob("arxiv_lite.*")))
     rows = [learned(arm, documents, seed, args.steps) for seed in range(args.seeds) for arm in MACHINES]
     out: dict[str, Any] = {}

@@ -50,6 +50,7 @@ WORDS = (
     "views",
     "encoded",
     "precision",
+    "cuts",
     "encoder",
     "hidden",
     "hooks",

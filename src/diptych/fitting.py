@@ -23,6 +23,7 @@ from diptych.encoders.folder import locate
 from diptych.encoders.graph.network import GraphNetwork
 from diptych.encoders.image.pixels import Pixels
 from diptych.encoders.image.vision import Vision
+from diptych.encoders.language import LanguageHead
 from diptych.evaluate import along
 from diptych.evaluate.graphs import task as of_graphs
 from diptych.evaluate.graphs.svm import Protocol
@@ -36,7 +37,7 @@ from diptych.instruments.cosines import Cosines
 from diptych.instruments.geometry import Geometry
 from diptych.instruments.guard import Guard, Watchfulness
 from diptych.instruments.rank import Rank, bounded
-from diptych.instruments.saving import Saving
+from diptych.instruments.saving import Saving, save
 from diptych.instruments.weights import Weights
 from diptych.plural import counted
 from diptych.report import page, written
@@ -209,7 +210,12 @@ def _guards(recipe: Recipe, how: Watchfulness, say: Callable[..., None]) -> list
 def _saving(recipe: Recipe, run: Run) -> list[Instrument]:
     """What saves as many snapshots as the run began with."""
     many = run.call.get("snapshots", 0)
-    return [Saving(run.snapshots, -(-recipe.steps // many))] if many else []
+    return [Saving(run.snapshots, -(-recipe.steps // many), _heads(recipe))] if many else []
+
+
+def _heads(recipe: Recipe) -> list[LanguageHead]:
+    """Heads for language that learn within the objective, where the model has none that is saved."""
+    return [part for part in recipe.objective.modules() if isinstance(part, LanguageHead) and not recipe.model.language]
 
 
 def _begun(recipe: Recipe, run: Run) -> Machine:
@@ -291,7 +297,7 @@ def _learn(
         train(recipe, run.folder, machine, looking, watch, say)
     if world.first:
         with whole(run.model) as part:
-            recipe.model.save(part)
+            save(recipe.model, part, _heads(recipe))
 
 
 def _given(recipe: Recipe) -> bool:

@@ -5,9 +5,11 @@ import pytest
 import torch
 import transformers
 from networks import FAMILIES, build, pretrained
+from torch import nn
 
 from diptych.core import Perturb, Text, perturbed
 from diptych.draws import keys
+from diptych.encoders import lora
 from diptych.encoders.pooling import pool
 from diptych.encoders.transformer import Transformer, positions
 
@@ -279,3 +281,24 @@ def test_the_tokenizer_given_may_pad_and_truncate_and_ours_does_not():
 def test_an_encoder_can_be_copied(texts):
     encoder = build("Bert")
     np.testing.assert_array_equal(copy.deepcopy(encoder).encode(texts), encoder.encode(texts))
+
+
+def test_what_is_frozen_drops_nothing_and_what_learns_or_holds_an_adapter_does():
+    """LOG.md, 2026-11-28: runs that are recorded rest on it."""
+    encoder = build("Bert")
+    embedding, *blocks = encoder.layers
+
+    def dropping():
+        encoder.train()
+        return [
+            any(isinstance(m, nn.Dropout) and m.training for m in layer.modules()) for layer in (embedding, *blocks)
+        ]
+
+    assert dropping() == [True] * 4
+    encoder.freeze(train_last=1)
+    assert dropping() == [False, False, False, True]
+    encoder.freeze(embeddings=True)
+    assert dropping() == [False, True, True, True]
+    lora.lora(encoder, 2)
+    encoder.freeze()
+    assert dropping() == [False, True, True, True]

@@ -1,5 +1,7 @@
 """The guard on runs that really collapse, and on healthy ones."""
 
+import json
+
 import pytest
 import torch
 from torch import nn
@@ -7,8 +9,9 @@ from toy import Sentences, recipe
 
 from diptych import fitting
 from diptych.core import Encoded, Machine, Model, Objective, Optimiser, Snapshot, View
-from diptych.instruments.guard import CollapsedError, Guard, duplicates
+from diptych.instruments.guard import EACH, CollapsedError, Guard, duplicates
 from diptych.objectives.infonce import InfoNCE
+from diptych.objectives.sum import Sum
 from diptych.train.loop import train
 from diptych.views.input.text.crop import Crop
 
@@ -23,7 +26,7 @@ def rows(n=D, d=32, seed=0):
 def told(looks, temperature=None, stop=False):
     """What a guard says of (x, y) at steps 1, 2, ..."""
     said = []
-    guard = Guard(said.append, stop, temperature)
+    guard = Guard(said.append, stop, temperature and InfoNCE(temperature))
     for step, (x, y) in enumerate(looks, 1):
         guard(Snapshot(step, None, {"view": [Encoded(x, x), Encoded(y, y)]}))
     return said
@@ -126,6 +129,49 @@ def test_a_softmax_that_has_nothing_left_to_tell_is_named():
     assert told([(x, near)] * 3, temperature=0.2) == []
     assert told([(x, rows(seed=2))] * 3, temperature=0.001) == []  # sure, and wrong: there is much to learn
     assert told([(x, near)] * 3) == []  # no temperature, no softmax
+
+
+class Learned(InfoNCE):
+    """Its temperature is learned."""
+
+    def __init__(self, temperature, shape=()):
+        super().__init__(temperature)
+        del self.temperature
+        self.temperature = nn.Parameter(torch.full(shape, temperature))
+
+
+def test_a_temperature_that_is_learned_is_looked_at_as_it_is_by_then():
+    x = rows()
+    near, said = x + 0.3 * rows(seed=1), []
+    objective = Learned(0.2)
+    guard = Guard.of(recipe(CROPS, Sum(objective, (0.1, Attraction()))), said.append)
+
+    def look():
+        for step in range(3 * EACH):
+            guard(Snapshot(step, None, {"view": [Encoded(x, x), Encoded(near, near)]}))
+
+    look()
+    assert said == []
+    objective.temperature.data.fill_(0.01)
+    look()
+    assert len(said) == 1
+    assert "temperature 0.01" in said[0]
+
+
+def test_what_an_objective_holds_as_a_tensor_is_told_as_numbers():
+    objective = Learned(0.5, (2,))
+    objective.register_buffer("scale", torch.tensor([3]))
+    assert objective.told("temperature") == [0.5, 0.5]
+    assert objective.told("scale") == 3
+    assert objective.told("nothing") is None
+    x = rows()
+    guard = Guard(print, objective=objective)
+    assert guard.temperature is None  # two are none to judge by
+    assert guard(Snapshot(1, None, {"view": [Encoded(x, x), Encoded(x, x + rows(seed=1))]})) == {}
+
+
+def test_the_card_of_a_run_tells_a_temperature_that_is_learned():
+    assert json.loads(json.dumps(fitting._settings(recipe(CROPS, Learned(0.25)))))["temperature"] == 0.25
 
 
 def test_a_temperature_that_hides_what_was_learned_is_named():

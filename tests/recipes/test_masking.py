@@ -84,9 +84,12 @@ def test_another_recipe_goes_on_from_a_run_with_its_head(run):
     assert not recipes.mlm(corpus(), steps=2, **SMALL).model.language.begun
 
 
-@pytest.mark.parametrize("made", [recipes.mlm, recipes.dropout], ids=["mlm", "mlm_weight"])
-def test_training_goes_on_from_a_snapshot_with_its_head(made, tmp_path):
-    beside = {} if made is recipes.mlm else {"encoder": "tiny", "mlm_weight": 0.1}
+@pytest.mark.parametrize(
+    ("made", "beside"),
+    [(recipes.mlm, {}), (recipes.dropout, {"encoder": "tiny", "mlm_weight": 0.1}), (recipes.infocse, {})],
+    ids=["mlm", "mlm_weight", "infocse"],
+)
+def test_training_goes_on_from_a_snapshot_with_its_head(made, beside, tmp_path):
     run = diptych.fit(made(corpus(), steps=4, **beside, **SMALL), tmp_path / "run", judged=False, snapshots=2)
     first, last = sorted(run.snapshots.iterdir())
     heads = [load_file(folder / FILE) for folder in (first, last, run.model)]
@@ -98,6 +101,13 @@ def test_training_goes_on_from_a_snapshot_with_its_head(made, tmp_path):
     ):
         assert later.model.language.begun
         assert all(torch.equal(x, heads[0][name]) for name, x in later.model.language.state_dict().items())
+
+
+def test_where_model_and_objective_guess_the_head_of_the_model_is_saved(tmp_path):
+    made = recipes.infocse(corpus(), steps=2, mlm_weight=0.1, **SMALL)
+    run = diptych.fit(made, tmp_path / "run", judged=False)
+    saved = load_file(run.model / FILE)
+    assert all(torch.equal(x, saved[name]) for name, x in made.model.language.state_dict().items())
 
 
 def test_the_same_call_makes_the_same_head():

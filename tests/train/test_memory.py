@@ -7,10 +7,13 @@ import pytest
 import torch
 from toy import Toy, recipe
 
+from diptych import from_texts, recipes
 from diptych.core import Machine, Model, View
+from diptych.encoders import packing
 from diptych.objectives.infonce import InfoNCE
 from diptych.train import memory
 from diptych.train.batches import work
+from diptych.train.processes import ALONE
 from diptych.views.input.text.crop import Crop
 
 FACTOR = 1.4  # by which an estimate may be wrong
@@ -59,6 +62,18 @@ def test_activations_are_those_that_a_step_keeps():
     found = memory.need(r, Machine(precision="fp32", device="cpu"))
     one = 4 * 16  # bytes of a row
     assert 2 * 2 * one * 0.5 <= found.per_token <= 2 * 2 * one * 2 + 64
+
+
+def test_attention_is_counted_as_it_is_padded_where_the_run_is_to_be(monkeypatch):
+    """Texts of a dozen tokens, which a GPU pads to 64 and a processor to 16."""
+    documents = from_texts([f"note {i}. " + "the tide came in at noon. " * 2 for i in range(40)])
+    r = recipes.dropout(documents, encoder="tiny", dim=16, vocabulary=100, batch=16, max_tokens=16, steps=2)
+    machine = Machine(precision="fp32")
+    here, there = (memory._kept(r, machine, torch.device(kind), ALONE)[1] for kind in ("cpu", "cuda"))
+    assert there > 1.5 * here
+    monkeypatch.setitem(packing.STEP, "cpu", packing.STEP["cuda"])
+    assert memory._kept(r, machine, torch.device("cpu"), ALONE)[1] == there
+    assert r.model.encoder.pads_as is None
 
 
 def test_weights_are_not_counted_among_activations():

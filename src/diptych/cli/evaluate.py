@@ -1,7 +1,7 @@
 """`diptych evaluate`: a model beside TF-IDF and its untrained self, or models on tasks that the field judges by."""
 
 import json as jsonlib
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -22,24 +22,55 @@ Metric = Literal["knn", "knn_cosine", "linear", "v_measure", "crop_retrieval", "
 Suite = Literal["sts", "pairs", "transfer", "probing", "clustering", "retrieval", "knn", "linear"]
 
 
+@dataclass(frozen=True)
+class Asked:
+    """What is asked of a model on a corpus."""
+
+    text_column: str | None = None
+    """Column that holds the text (found, if not given)."""
+    label_column: str | None = None
+    """Column that holds the label (found, if not given)."""
+    only: list[Metric] | None = None
+    """Metrics to take; all, if not given."""
+    protocol: list[Literal["graphcl", "pygcl"]] | None = None
+    """Of graphs: graphcl, an RBF SVM in ten folds, or pygcl, a linear one on a random 80/10/10; both, if not given."""
+    scaled: bool = False
+    """Of graphs: divide columns by their standard deviation before the SVM, which neither protocol does."""
+    seed: int | None = None
+    """Decides the crops that are retrieved, and folds of graphs; 0, if not given."""
+
+
+@dataclass(frozen=True)
+class Tasks:
+    """Tasks of the field, in the place of a corpus."""
+
+    suite: Suite | None = None
+    """Tasks to judge on, in place of a corpus."""
+    data: str | None = None
+    """The folder with the suite's files; or a data set of the hub, owner/name (:part, @revision), or for sts
+    "hub", all nine sets. The network is asked for what is named so, and for nothing else."""
+    mteb: Annotated[list[str] | None, Parameter(consume_multiple=True)] = None
+    """Names of tasks of mteb, which fetches their data, in place of a corpus or a suite."""
+    beside: list[str] | None = None
+    """Another model, judged on the suite or the tasks too."""
+    tokenised: bool = False
+    """Of `sts`: the text as SentEval cuts it, from NAME.senteval_tok.jsonl where there is one."""
+    history: Path | None = None
+    """A .jsonl file to which what the models scored on the suite is added."""
+    page: Path | None = None
+    """An .html file for the history, or without one for this call: models side by side."""
+
+
+ALL, NO_TASKS = Asked(), Tasks()
+
+
 @app.default
 def evaluate(
     model: str,
     corpus: str | None = None,
     *,
-    text_column: str | None = None,
-    label_column: str | None = None,
-    only: list[Metric] | None = None,
-    protocol: list[Literal["graphcl", "pygcl"]] | None = None,
-    scaled: bool = False,
-    seed: int | None = None,
-    suite: Suite | None = None,
-    data: str | None = None,
-    mteb: Annotated[list[str] | None, Parameter(consume_multiple=True)] = None,
-    beside: list[str] | None = None,
-    tokenised: bool = False,
-    history: Path | None = None,
-    page: Path | None = None,
+    asked: Annotated[Asked, Parameter(name="*")] = ALL,
+    tasks: Annotated[Tasks, Parameter(name="*")] = NO_TASKS,
     precision: Precision | None = None,
     json: bool = False,
 ) -> None:
@@ -58,63 +89,44 @@ def evaluate(
         A run, its model/, any sentence-transformers folder, or a hub id.
     corpus
         What to judge on, in any form that `train` reads.
-    text_column
-        Column that holds the text (found, if not given).
-    label_column
-        Column that holds the label (found, if not given).
-    only
-        Metrics to take; all, if not given.
-    protocol
-        Of graphs: graphcl, an RBF SVM in ten folds, or pygcl, a linear one on a random 80/10/10; both, if not given.
-    scaled
-        Of graphs: divide columns by their standard deviation before the SVM, which neither protocol does.
-    seed
-        Decides the crops that are retrieved, and folds of graphs; 0, if not given.
-    suite
-        Tasks to judge on, in place of a corpus.
-    data
-        The folder with the suite's files; or a data set of the hub, owner/name (:part, @revision), or for sts
-        "hub", all nine sets. The network is asked for what is named so, and for nothing else.
-    mteb
-        Names of tasks of mteb, which fetches their data, in place of a corpus or a suite.
-    beside
-        Another model, judged on the suite or the tasks too.
-    tokenised
-        Of `sts`: the text as SentEval cuts it, from NAME.senteval_tok.jsonl where there is one.
-    history
-        A .jsonl file to which what the models scored on the suite is added.
-    page
-        An .html file for the history, or without one for this call: models side by side.
     precision
         Numbers to compute embeddings in; auto is bf16 where the hardware multiplies it. If not given,
         what suits the kind of model.
     json
         Print one JSON object on stdout, and nothing else there.
     """
-    of_corpus: dict[str, Any] = {"corpus": corpus, "text_column": text_column, "label_column": label_column}
-    of_corpus |= {"only": only, "seed": seed, "protocol": protocol, "scaled": scaled}
-    of_suite = {"data": data, "beside": beside, "tokenised": tokenised, "history": history, "page": page}
-    models = [model, *(beside or [])]
-    if mteb:
-        other = {**of_corpus, "suite": suite, "data": data, "tokenised": tokenised}
-        _refuse(other, "tasks of mteb", "a corpus or a --suite")
-        suites.evaluate_mteb(suites.Call("mteb", "", models, precision, history=history, page=page, json=json), mteb)
+    if tasks.mteb or tasks.suite:
+        of_corpus = _told(asked, "text_column", "label_column", "only", "seed", "protocol", "scaled")
+        _on_tasks(model, {"corpus": corpus, **of_corpus}, tasks, precision, json)
         return
-    if suite:
-        _refuse(of_corpus, f"the suite {suite}", "a corpus")
-        if data is None:
-            raise ValueError(f"--suite {suite} needs --data, the folder with its files, or a data set of the hub")
-        suites.evaluate(suites.Call(suite, data, models, precision, tokenised, history, page, json))
-        return
-    _refuse(of_suite, "a corpus", "a --suite")
+    _refuse(_told(tasks, "data", "beside", "tokenised", "history", "page"), "a corpus", "a --suite")
     if corpus is None:
         raise ValueError("there is nothing to judge on: name a corpus, or a --suite with the folder of its --data")
     if graphs.is_network(model):
-        _refuse({"text_column": text_column, "label_column": label_column, "only": only}, "graphs", "documents")
-        graphs.evaluate(model, corpus, protocol, seed or 0, scaled, json)
+        _refuse(_told(asked, "text_column", "label_column", "only"), "graphs", "documents")
+        graphs.evaluate(model, corpus, asked.protocol, asked.seed or 0, asked.scaled, json)
         return
-    _refuse({"protocol": protocol, "scaled": scaled}, "documents", "graphs")
-    _on_corpus(model, corpus, text_column, label_column, only, seed or 0, precision, json)
+    _refuse(_told(asked, "protocol", "scaled"), "documents", "graphs")
+    _on_corpus(model, corpus, asked, precision, json)
+
+
+def _on_tasks(model: str, of_corpus: dict[str, Any], tasks: Tasks, precision: Precision | None, json: bool) -> None:
+    """Judges on tasks of mteb, or on a suite. Raises ValueError for arguments of a corpus."""
+    models = [model, *(tasks.beside or [])]
+    rest: dict[str, Any] = {"history": tasks.history, "page": tasks.page, "json": json}
+    if tasks.mteb:
+        other = {**of_corpus, **_told(tasks, "suite", "data", "tokenised")}
+        _refuse(other, "tasks of mteb", "a corpus or a --suite")
+        suites.evaluate_mteb(suites.Call("mteb", "", models, precision, **rest), tasks.mteb)
+        return
+    _refuse(of_corpus, f"the suite {tasks.suite}", "a corpus")
+    if tasks.data is None:
+        raise ValueError(f"--suite {tasks.suite} needs --data, the folder with its files, or a data set of the hub")
+    suites.evaluate(suites.Call(str(tasks.suite), tasks.data, models, precision, tasks.tokenised, **rest))
+
+
+def _told(options: Asked | Tasks, *names: str) -> dict[str, Any]:
+    return {name: getattr(options, name) for name in names}
 
 
 def _refuse(given: dict[str, Any], judged: str, other: str) -> None:
@@ -124,20 +136,12 @@ def _refuse(given: dict[str, Any], judged: str, other: str) -> None:
         raise ValueError(f"{', '.join(wrong)} belongs to judging on {other}, and this call judges on {judged}")
 
 
-def _on_corpus(
-    model: str,
-    corpus: str,
-    text_column: str | None,
-    label_column: str | None,
-    only: list[Metric] | None,
-    seed: int,
-    precision: Precision | None,
-    json: bool,
-) -> None:
+def _on_corpus(model: str, corpus: str, asked: Asked, precision: Precision | None, json: bool) -> None:
+    seed, only = asked.seed or 0, asked.only
     if not 0 <= seed < 2**32:
         raise ValueError(f"--seed is from 0 to 2**32 - 1; got {seed}")
     encoder = suites.loaded(model, precision)
-    documents = corpus_for(encoder, corpus, text_column, label_column)
+    documents = corpus_for(encoder, corpus, asked.text_column, asked.label_column)
     note(*documents.notes)
     if isinstance(documents, Pictures):
         if only:

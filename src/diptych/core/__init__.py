@@ -9,8 +9,9 @@ One question runs through all of them: where do views come from?
 Shapes: b samples, v views, t tokens, d width of an embedding, p width of a projection.
 """
 
+from diptych.core.cuts import cuts, encoding, fitting
 from diptych.core.encoded import Encoded
-from diptych.core.encoder import ON_GPU, Encoder, cuts, micro_of
+from diptych.core.encoder import ON_GPU, Encoder, micro_of, portions
 from diptych.core.hidden import Language, apart, unmasked
 from diptych.core.hooks import outputs, perturbed
 from diptych.core.instrument import Instrument, Snapshot
@@ -82,10 +83,13 @@ __all__ = [
     "apart",
     "compared",
     "cuts",
+    "encoding",
+    "fitting",
     "has_bf16",
     "micro_of",
     "outputs",
     "perturbed",
+    "portions",
     "recipe",
     "unchanged",
     "unmasked",

@@ -11,6 +11,7 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from diptych import allocator
+from diptych.core.cuts import WASTE, cuts, encoding, fitting
 from diptych.core.precision import Precision, has_bf16
 from diptych.core.samples import Batch, Sample
 
@@ -20,11 +21,12 @@ class Encoder(nn.Module, ABC):
 
     dim: int
     padded: bool = True  # whether a batch is padded to its longest sample
-    waste: float = 0.08  # padding for a real token; at 0, samples of different sizes are never together
+    waste: float = WASTE  # padding for a real token; at 0, samples of different sizes are never together
     micro: int = 4096  # tokens of a micro-batch on a processor, unless the machine says otherwise
     threads: int | None = None  # of the processor; None is all of them
     precision: Precision = "fp32"  # of embedding; of training the machine decides
     recompute: bool = False  # in training: whether blocks keep nothing, and compute it again for the gradient
+    pads_as: str | None = None  # the type of device whose padding is used within the network, if not that of the batch
 
     @property
     @abstractmethod
@@ -94,7 +96,7 @@ class Encoder(nn.Module, ABC):
         self.eval()
         try:
             with torch.inference_mode(), torch.autocast(device.type, torch.bfloat16, lower):
-                for rows in cuts([self.size(s) for s in samples], 2 * micro_of(self, device), self.padded, self.waste):
+                for rows in portions(self, device, [self.size(s) for s in samples]):
                     batch = self.collate([samples[i] for i in rows])
                     out[rows] = self({k: x.to(device) for k, x in batch.items()}).float().cpu().numpy()
         finally:
@@ -114,24 +116,19 @@ def micro_of(encoder: Encoder, device: torch.device) -> int:
     return encoder.micro * (ON_GPU if device.type == "cuda" else 1)
 
 
-def cuts(
-    sizes: Sequence[int], budget: int, padded: bool = True, waste: float = Encoder.waste
-) -> list[Int[np.ndarray, " m"]]:
-    """Rows, longest first, in parts of at most `budget` tokens (a longer row is a part of its own).
+def portions(encoder: Encoder, device: torch.device, sizes: Sequence[int]) -> list[Int[np.ndarray, " m"]]:
+    """Rows of samples that are encoded together where nothing is kept for a gradient: `cuts` of two micro-batches.
 
-    Rows that are padded to the longest of their part share it only while padding stays below
-    `1 + waste` tokens computed per real one.
+    On a GPU they are smaller where the memory that is free has no room for these, what torch holds of it for later
+    among it. A network without blocks, such as one table, keeps nothing for a token.
     """
-    order = np.argsort(-np.asarray(sizes, dtype=np.int64), kind="stable")
-    parts: list[list[int]] = []
-    longest = real = 0
-    for row in order.tolist():
-        size = max(1, sizes[row])
-        many = len(parts[-1]) + 1 if parts else 0
-        cost = longest * many if padded else real + size
-        if not parts or cost > budget or (padded and cost > (1 + waste) * (real + size)):
-            parts.append([])
-            longest, real = size, 0
-        parts[-1].append(row)
-        real += size
-    return [np.array(part) for part in parts]
+    most = 2 * micro_of(encoder, device)
+    found = cuts(sizes, most, encoder.padded, encoder.waste)
+    if device.type != "cuda" or not (blocks := encoder.layers[1:]):
+        return found
+    held = torch.cuda.memory_reserved(device) - torch.cuda.memory_allocated(device)
+    attends = not any(isinstance(part, nn.Conv2d) for part in blocks[-1].modules())
+    taken, tokens = encoding(sizes, encoder.dim, attends), np.asarray(sizes)
+    worst = [(int(taken[rows].sum()), int(tokens[rows].sum())) for rows in found]
+    fewer = fitting(worst, most, torch.cuda.mem_get_info(device)[0] + held)
+    return found if fewer == most else cuts(sizes, fewer, encoder.padded, encoder.waste)

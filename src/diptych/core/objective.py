@@ -59,5 +59,12 @@ class Objective(nn.Module, ABC):
         return [part for part in self.modules() if isinstance(part, Twin)]
 
     def told(self, name: str) -> Any:
-        """A setting of the objective, or of the first within it that has one by that name; None if there is none."""
-        return next((vars(part)[name] for part in self.modules() if name in vars(part)), None)
+        """A setting of the objective, or of the first within it that has one by that name; None if there is none.
+
+        One that is a tensor, such as a temperature that is learned, is told as the numbers that it holds now.
+        """
+        held = (each for part in self.modules() for each in (vars(part), part._parameters, part._buffers))
+        found = next((each[name] for each in held if name in each), None)
+        if not isinstance(found, Tensor):
+            return found
+        return found.item() if found.numel() == 1 else found.tolist()

@@ -12,7 +12,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from diptych.core import Batch, Encoder, Sample, cuts, micro_of
+from diptych.core import Batch, Encoder, Sample, portions
 from diptych.encoders.pooling import pool, pool_row
 
 
@@ -20,9 +20,9 @@ def hidden(encoder: Encoder, samples: Sequence[Sample]) -> list[Float[np.ndarray
     """Means over the tokens of what each of `encoder.layers` puts out: 0 the input embedding, then every block.
 
     Float32, in the order of the samples, special tokens included, without gradients and in fp32 arithmetic. A layer
-    that gives one vector for each sample (the table of a static encoder) is taken as it is. Nothing is left in the
-    encoder, and its mode of training stays. Raises ValueError if there are no samples, and what `encoder.layers`
-    raises where there are no layers to see.
+    that gives one vector for each sample (the table of a static encoder) is taken as it is. Of a layer no more than the
+    means are kept while the next is computed. Nothing is left in the encoder, and its mode of training stays. Raises
+    ValueError if there are no samples, and what `encoder.layers` raises where there are no layers to see.
     """
     if not len(samples):
         raise ValueError("hidden states are of one sample or more; got none")
@@ -30,12 +30,12 @@ def hidden(encoder: Encoder, samples: Sequence[Sample]) -> list[Float[np.ndarray
     out: list[np.ndarray] = []
     encoder.eval()
     try:
-        with _outputs(layers) as seen, torch.inference_mode():
-            sizes = [encoder.size(s) for s in samples]
-            for rows in cuts(sizes, 2 * micro_of(encoder, device), encoder.padded, encoder.waste):
+        with torch.inference_mode():
+            for rows in portions(encoder, device, [encoder.size(s) for s in samples]):
                 batch = {k: x.to(device) for k, x in encoder.collate([samples[i] for i in rows]).items()}
-                encoder(batch)
-                means = [_mean(seen.pop(i), batch, len(rows)).cpu().numpy() for i in range(len(layers))]
+                with _means(layers, batch, len(rows)) as seen:
+                    encoder(batch)
+                means = [seen[i].cpu().numpy() for i in range(len(layers))]
                 out = out or [np.empty((len(samples), x.shape[1]), np.float32) for x in means]
                 for whole, part in zip(out, means, strict=True):
                     whole[rows] = part
@@ -45,13 +45,13 @@ def hidden(encoder: Encoder, samples: Sequence[Sample]) -> list[Float[np.ndarray
 
 
 @contextmanager
-def _outputs(layers: Sequence[nn.Module]) -> Iterator[dict[int, Tensor]]:
-    """While open, what each layer last put out, by its number."""
+def _means(layers: Sequence[nn.Module], batch: Batch, b: int) -> Iterator[dict[int, Tensor]]:
+    """While open, the mean of what each layer last put out, by its number."""
     seen: dict[int, Tensor] = {}
 
     def hook(number: int) -> Any:
         def keep(layer: nn.Module, args: Any, out: Any) -> None:
-            seen[number] = out[0] if isinstance(out, tuple) else out
+            seen[number] = _mean(out[0] if isinstance(out, tuple) else out, batch, b)
 
         return keep
 

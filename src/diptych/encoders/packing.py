@@ -62,13 +62,16 @@ class Layout:
     rows_: dict[int, Int[Tensor, " t*h"]] = field(default_factory=dict)
 
     @staticmethod
-    def of(edges: Int[Tensor, " b+1"], t: int | None = None) -> "Layout":
-        """Of a row of `t` tokens; those behind the last edge are a text of their own."""
+    def of(edges: Int[Tensor, " b+1"], t: int | None = None, kind: str | None = None) -> "Layout":
+        """Of a row of `t` tokens; those behind the last edge are a text of their own.
+
+        Padded as on devices of a kind, that of the edges if none is given.
+        """
         ends = edges.tolist()  # a GPU is waited for this once
         if t is not None and t > ends[-1]:
             edges, ends = torch.cat([edges, edges.new_tensor([t])]), [*ends, t]
         lengths, sizes = edges.diff(), np.diff(ends)
-        step = STEP.get(edges.device.type, 64)
+        step = STEP.get(kind or edges.device.type, 64)
         widths = -(-sizes // step) * step
         first, groups, before = np.empty_like(widths), [], 0
         for n in np.unique(widths).tolist():

@@ -302,7 +302,7 @@ class Transformer(Encoder):
     def _packed(self, batch: Batch) -> Float[Tensor, "b d"]:
         """The row as a whole, in bf16 copies where autocast would make them anew for every product."""
         ids, edges, key = batch["ids"], batch["edges"], batch.get("key")
-        row = Layout.of(edges, len(ids))
+        row = Layout.of(edges, len(ids), self.pads_as)
         keys = None if key is None else Keys.of(key, edges, len(ids))
         low = torch.is_autocast_enabled(ids.device.type) and not gathers(self.layers[-1])
 

@@ -11,7 +11,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from diptych.core import Recipe, Snapshot, compared
+from diptych.core import Objective, Recipe, Snapshot, compared
 from diptych.measure.geometry import alignment, mean_cosine
 from diptych.measure.rank import bound, effective_rank
 from diptych.measure.rows import unit
@@ -47,19 +47,25 @@ class Guard:
     duplicates    anchors of a batch are equal, and are each other's negatives
     saturated, blunt     the temperature is too low, too high, for the batch
 
-    It names no numbers, and writes nothing: a run is the same with it and without. One that is resumed knows nothing of
-    the ranks before.
+    The temperature is that of the objective at each look, as it may be learned. The guard names no numbers, and writes
+    nothing: a run is the same with it and without. One that is resumed knows nothing of the ranks before.
     """
 
-    def __init__(self, say: Callable[[str], None], stop: bool = False, temperature: float | None = None):
-        self.say, self.stop, self.temperature = say, stop, temperature
+    def __init__(self, say: Callable[[str], None], stop: bool = False, objective: Objective | None = None):
+        self.say, self.stop, self.objective = say, stop, objective
         self.told: set[str] = set()
         self.seen: Counter[str] = Counter()
         self.best, self.calls = 0.0, 0
 
     @staticmethod
     def of(recipe: Recipe, say: Callable[[str], None], stop: bool = False) -> "Guard":
-        return Guard(say, stop, recipe.objective.told("temperature"))
+        return Guard(say, stop, recipe.objective)
+
+    @property
+    def temperature(self) -> float | None:
+        """The one number that the objective divides cosines by, if it has such."""
+        found = self.objective.told("temperature") if self.objective else None
+        return float(found) if isinstance(found, int | float) else None
 
     def __call__(self, snapshot: Snapshot) -> Mapping[str, float]:
         self.calls += 1
@@ -106,14 +112,14 @@ class Guard:
             )
 
     def _temperature(self, x: Float[Tensor, "b p"], y: Float[Tensor, "b p"]) -> Iterator[Trouble]:
-        if self.temperature is None:
+        if (temperature := self.temperature) is None:
             return
         cosines, right = x[:ROWS] @ y.T, torch.arange(min(ROWS, len(x)), device=x.device)
-        told = (cosines / self.temperature).log_softmax(1)
+        told = (cosines / temperature).log_softmax(1)
         sure, loss = float(told.max(1).values.exp().mean()), -float(told[right, right].mean())
         own = cosines[right, right].mean()
         gap = float(own - (cosines.sum() - own * len(right)) / (cosines.numel() - len(right)))
-        told_as = f"temperature {self.temperature:g}"
+        told_as = f"temperature {temperature:g}"
         if sure > SURE and loss < LEARNED:
             yield "saturated", f"every sample finds its other view ({told_as}, loss {loss:.4f}); {HARDER}"
         if sure < CHANCE / len(y) and gap > APART:

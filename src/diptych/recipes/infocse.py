@@ -33,11 +33,12 @@ def infocse(
 ) -> Recipe:
     """As simcse, and masked words of the sentence are guessed from its embedding and a frozen network's states.
 
-    The frozen network is the encoder as it began, up to half of its blocks; two layers and a language head, which are
-    thrown away, guess. The embedding is that of [CLS]; a head of two layers with batch normalisation stands on it for
-    the contrast. For a pretrained encoder the defaults are the paper's: rate 7e-6, batch 64, two epochs, no warm-up,
-    gradients cut to 1, 32 tokens, temperature 0.05; it is to be one that has learned to guess words, and the language
-    head starts as its own. The two layers start at random, the authors' from a checkpoint of theirs.
+    The frozen network is the encoder as it began, up to half of its blocks; two layers, which are thrown away, and a
+    language head, which is saved beside the encoder, guess. The embedding is that of [CLS]; a head of two layers with
+    batch normalisation stands on it for the contrast. For a pretrained encoder the defaults are the paper's: rate 7e-6,
+    batch 64, two epochs, no warm-up, gradients cut to 1, 32 tokens, temperature 0.05; it is to be one that has learned
+    to guess words, and the language head starts as its own. The two layers start at random, the authors' from a
+    checkpoint of theirs.
     Source: InfoCSE, arXiv:2210.06432.
 
     Parameters

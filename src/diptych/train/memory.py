@@ -1,7 +1,8 @@
 """How much memory a training will take, before it begins, and what to change where that is not there.
 
 Weights, gradients and the optimiser's state are counted. What a network keeps for its gradient is measured: it encodes
-a few samples of the first step, then twice as many, and every tensor that is kept is counted once.
+a few samples of the first step, then twice as many, padded as on the device that it will train on, and every tensor
+that is kept is counted once.
 """
 
 from collections.abc import Iterator
@@ -104,7 +105,7 @@ def _kept(recipe: Recipe, machine: Machine, where: torch.device, world: World) -
     training, recompute = model.training, model.encoder.recompute
     means = [(mean, mean.clone()) for mean in model.buffers()]  # of batch normalisation
     model.train()
-    model.encoder.recompute = False
+    model.encoder.recompute, model.encoder.pads_as = False, where.type
     try:
         with torch.random.fork_rng(), cast:
             for tokens in (FEW, 2 * FEW):
@@ -113,7 +114,7 @@ def _kept(recipe: Recipe, machine: Machine, where: torch.device, world: World) -
                 few.append((micro.computed, _saved(model, micro)))
     finally:
         model.train(training)
-        model.encoder.recompute = recompute
+        model.encoder.recompute, model.encoder.pads_as = recompute, None
         for mean, before in means:
             mean.copy_(before)
     (a, x), (b, y) = few
