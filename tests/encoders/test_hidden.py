@@ -10,8 +10,8 @@ import torch
 from eyes import SMALL
 from networks import FAMILIES, build
 
-from diptych import core
 from diptych.core import Encoder, encoding, fitting, portions
+from diptych.core import encoder as of_encoders
 from diptych.encoders import hidden as of_layers
 from diptych.encoders import packing, static
 from diptych.encoders.hidden import hidden
@@ -135,7 +135,7 @@ def test_convolutions_look_at_no_tokens(gpu: Callable[[int], torch.device]) -> N
 def test_embeddings_and_hidden_states_are_made_in_portions(texts: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
     encoder, seen = build("Bert"), []
     samples, collate = encoder.prepare(texts), encoder.collate
-    for place in (core, of_layers):
+    for place in (of_encoders, of_layers):
         monkeypatch.setattr(
             place, "portions", lambda encoder, device, sizes: [np.array([i]) for i in range(len(sizes))]
         )
