@@ -30,6 +30,7 @@ def evaluate(
     text_column: str | None = None,
     label_column: str | None = None,
     only: list[Metric] | None = None,
+    ignore: int | None = None,
     protocol: list[Literal["graphcl", "pygcl"]] | None = None,
     scaled: bool = False,
     seed: int | None = None,
@@ -64,6 +65,8 @@ def evaluate(
         Column that holds the label (found, if not given).
     only
         Metrics to take; all, if not given.
+    ignore
+        Of pictures with masks: the number of pixels that have no class (255, if not given).
     protocol
         Of graphs: graphcl, an RBF SVM in ten folds, or pygcl, a linear one on a random 80/10/10; both, if not given.
     scaled
@@ -92,7 +95,7 @@ def evaluate(
         Print one JSON object on stdout, and nothing else there.
     """
     of_corpus: dict[str, Any] = {"corpus": corpus, "text_column": text_column, "label_column": label_column}
-    of_corpus |= {"only": only, "seed": seed, "protocol": protocol, "scaled": scaled}
+    of_corpus |= {"only": only, "ignore": ignore, "seed": seed, "protocol": protocol, "scaled": scaled}
     of_suite = {"data": data, "beside": beside, "tokenised": tokenised, "history": history, "page": page}
     models = [model, *(beside or [])]
     if mteb:
@@ -110,11 +113,12 @@ def evaluate(
     if corpus is None:
         raise ValueError("there is nothing to judge on: name a corpus, or a --suite with the folder of its --data")
     if graphs.is_network(model):
-        _refuse({"text_column": text_column, "label_column": label_column, "only": only}, "graphs", "documents")
+        of_others = {"text_column": text_column, "label_column": label_column, "only": only, "ignore": ignore}
+        _refuse(of_others, "graphs", "documents or pictures")
         graphs.evaluate(model, corpus, protocol, seed or 0, scaled, json)
         return
     _refuse({"protocol": protocol, "scaled": scaled}, "documents", "graphs")
-    _on_corpus(model, corpus, text_column, label_column, only, seed or 0, precision, json)
+    _on_corpus(model, corpus, text_column, label_column, only, ignore, seed or 0, precision, json)
 
 
 def _refuse(given: dict[str, Any], judged: str, other: str) -> None:
@@ -130,6 +134,7 @@ def _on_corpus(
     text_column: str | None,
     label_column: str | None,
     only: list[Metric] | None,
+    ignore: int | None,
     seed: int,
     precision: Precision | None,
     json: bool,
@@ -142,8 +147,10 @@ def _on_corpus(
     if isinstance(documents, Pictures):
         if only:
             raise ValueError(f"--only {only[0]} is a metric of documents, and this corpus holds pictures; leave it out")
-        _on_pictures(model, corpus, encoder, documents, seed, precision, json)
+        pictures = documents if ignore is None else documents.ignoring(ignore)
+        _on_pictures(model, corpus, encoder, pictures, seed, precision, json)
         return
+    _refuse({"ignore": ignore}, "documents", "pictures")
     start = runs.started_from(Path(model))
     untrained = suites.loaded(str(start), precision) if start else None
     judgement = examine(encoder, untrained, documents, only=only, seed=seed)

@@ -31,7 +31,9 @@ from diptych.data.tally import Tally
 from diptych.plural import counted
 
 COLUMN = "image"  # of a record
+MASK, DEPTH = "mask", "depth"  # maps of a corpus
 UNKNOWN = -1  # class or part
+IGNORE = 255  # by custom the number of pixels without a class
 GIVEN = "<Pictures of Python: "
 
 
@@ -51,7 +53,8 @@ class Pictures:
 
     `labels` is None where the source has none; a single label is None where its picture has none. `notes` are
     sentences for a person: what was understood of the source, and how many of its pictures were left out and why.
-    `rows` chooses pictures, in its order; None is all of them. `told` is the file of origins.
+    `rows` chooses pictures, in its order; None is all of them. `told` is the file of origins. Pixels of a mask that are
+    `ignore` have no class.
     """
 
     name: str
@@ -63,6 +66,7 @@ class Pictures:
     flat: Mapping[str, Shaped[np.ndarray, " N"]] = field(default_factory=dict)
     rows: Int[np.ndarray, " n"] | None = None
     told: Path | None = None
+    ignore: int = IGNORE
 
     def __len__(self) -> int:
         return len(self.index.extent) if self.rows is None else len(self.rows)
@@ -115,6 +119,12 @@ class Pictures:
         """The places of the pictures of some parts."""
         numbers = [get_args(Part).index(name) for name in names]
         return np.flatnonzero(np.isin(self._of(self.index.parts), numbers))
+
+    def ignoring(self, number: int) -> "Pictures":
+        """The same pictures, whose masks have this number where there is no class. Raises ValueError without masks."""
+        if MASK not in self.flat:
+            raise ValueError(f"{number} is a number in masks, and no mask comes with the pictures of {self.name}")
+        return replace(self, ignore=number)
 
     def select(self, indices: Iterable[int]) -> "Pictures":
         """The pictures at these places, in this order. Raises IndexError if there is no such place."""
@@ -196,8 +206,8 @@ class _Writer:
         if not self.extent:
             self.maps = {k: ((self.folder / f"{k}.map").open("wb"), x.dtype.str) for k, x in item.maps.items()}
         for name, (out, kind) in [*self.maps.items()]:
-            found = item.maps.get(name)
-            if found is None or found.shape != (height, width):
+            found = _reduced(item, name, height, width)
+            if found is None:
                 self.tally.add(f"{name} map", "left out: not all pictures have one of their size")
                 out.close()
                 del self.maps[name]
@@ -231,6 +241,17 @@ class _Writer:
             "maps": {k: kind for k, (_, kind) in self.maps.items()},
             "fingerprint": self.content.hexdigest(),
         }
+
+
+def _reduced(item: Item, name: str, height: int, width: int) -> Shaped[np.ndarray, "h w"] | None:
+    """A map as large as its picture is kept: for each pixel the number in its middle. None if its shape is another."""
+    found = item.maps.get(name)
+    if found is None or found.shape == (height, width):
+        return found
+    if not isinstance(item.picture, np.ndarray) or found.shape != item.picture.shape[:2]:
+        return None
+    down, across = ((2 * np.arange(n) + 1) * of // (2 * n) for n, of in zip((height, width), found.shape, strict=True))
+    return found[down[:, None], across]
 
 
 def load(folder: Path, name: str) -> Pictures:
