@@ -20,7 +20,6 @@ TITLES = {"loss": "Loss", "gradient_norm": "Gradient norm"}
 
 def comparison(found: Compared) -> str:
     """Runs side by side as an HTML page."""
-    means = {group: {m: s.mean if s else None for m, s in row.items()} for group, row in found.scores.items()}
     return render(
         "compare.html",
         title=found.name,
@@ -31,7 +30,8 @@ def comparison(found: Compared) -> str:
         facts={fact: row for fact, row in found.grouping.differing.items() if not fact.startswith("view")},
         views=_views(found),
         colours={group: i % COLOURS + 1 for i, group in enumerate(found.groups)},
-        best={name: best_rows(means, name) for name in found.metrics},
+        best={name: best_rows(found.means, name, found.deviations) for name in found.metrics},
+        digits={name: found.places(name) for name in found.metrics},
         strips={name: _strip(found.scores, name) for name in found.metrics},
         plots=_plots(found.groups),
         costs=costs(found),
