@@ -158,7 +158,7 @@ def test_per_cents_have_one_decimal_side_by_side_and_what_is_no_quality_has_no_b
     assert "lr=0.3 is 6.7 above lr=0.1" in sentence(found)
     assert "39.8" in seen
     assert "39.812" not in seen
-    best = [line for line in text.splitlines() if line.startswith("lr=0.3")][0]
+    best = next(line for line in text.splitlines() if line.startswith("lr=0.3"))
     assert best.count("*") == 1
     only = [card(s, lr=lr, scores={"model": {"x_invariance": 0.1}}) for lr in (0.1, 0.3) for s in range(3)]
     assert sentence(compared(Comparison("rates", only))) == "No score of quality: see below."

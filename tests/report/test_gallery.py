@@ -207,4 +207,4 @@ def test_scores_on_a_page_of_pictures_are_told_as_a_person_tells_them():
     assert text.count('class="best"') == 2
     assert "x, invariance</h3>" in text
     assert "x, RMSE, lower is better</h3>" in text
-    assert "The best of each column is bold; of what is no score of quality, none is." in text
+    assert "The best of each column is bold, where there is one." in text

@@ -37,8 +37,10 @@ def test_a_headline_in_per_cent_has_one_decimal():
     scores = {"model": {"x_weighted_knn": 33.2}, "pixels": {"x_weighted_knn": 37.7123}}
     errors = {"model": {"x_weighted_knn": 1.487}, "pixels": {"x_weighted_knn": 1.53}}
     assert sentence(card(scores=scores, errors=errors)) == "x, weighted k-NN 33.2 ± 1.5: below pixels 37.7."
-    scores = {"model": {"x_svm_graphcl": 88.1612}, "degrees": {"x_svm_graphcl": 85.0}}
-    assert sentence(card(scores=scores, errors={})) == "x svm graphcl 88.2: above degrees 85.0."
+    for name in ("graphcl", "pygcl", "pygcl_macro_f1"):
+        scores = {"model": {f"x_svm_{name}": 88.1612}, "degrees": {f"x_svm_{name}": 85.0}}
+        told = f"x svm {name.replace('_', ' ')} 88.2: above degrees 85.0."
+        assert sentence(card(scores=scores, errors={})) == told
 
 
 def test_a_score_that_says_nothing_of_quality_is_no_headline():

@@ -11,6 +11,7 @@ from diptych.report.compared import Compared, Spreads, sentence
 from diptych.report.metrics import metric
 from diptych.report.page import render
 from diptych.report.plots import Plot, curves, plot
+from diptych.report.steps import brief
 from diptych.report.table import best_rows
 
 CLOCK = {"step", "steps", "epoch", "seconds", "tokens", "tokens_per_second", "padding", "rate"}  # no curve of interest
@@ -47,7 +48,8 @@ def _views(found: Compared) -> dict[str, list[str]]:
 def _view(row: Mapping[str, str]) -> str:
     by = f"by {row['by']}" if row.get("by", "model") != "model" else ""
     column = row.get("column", "") if row.get("column") != "text" else ""
-    return " + ".join(filter(None, [column, row.get("transform"), row.get("perturb"), by])) or "unchanged"
+    done = [brief(x) for x in (row.get("transform"), row.get("perturb")) if x]
+    return " + ".join(filter(None, [column, *done, by])) or "unchanged"
 
 
 def _strip(scores: Spreads, name: str) -> list[dict[str, Any]]:

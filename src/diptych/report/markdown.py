@@ -7,6 +7,7 @@ import shlex
 from diptych.report.card import Card
 from diptych.report.digits import part, plain, with_error
 from diptych.report.metrics import metric, places, present, row_name, value
+from diptych.report.steps import brief
 from diptych.report.verdict import sentence
 
 FRONT = """---
@@ -163,7 +164,7 @@ def _notes(card: Card) -> str:
 
 
 def _provenance(card: Card) -> str:
-    views = [", ".join(f"{k} {x}" for k, x in view.items() if x) for view in card.views]
+    views = [", ".join(f"{k} {brief(x)}" for k, x in view.items() if x) for view in card.views]
     facts = {
         "recipe": card.recipe,
         "recipe after": card.source,

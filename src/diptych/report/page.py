@@ -26,6 +26,7 @@ from diptych.report.inside import inside
 from diptych.report.metrics import metric, places, present, row_name, value
 from diptych.report.plots import Bar, Plot, bars, curves, plot
 from diptych.report.snippet import snippet
+from diptych.report.steps import alike, steps
 from diptych.report.table import best_rows
 from diptych.report.verdict import headline_metric, sentence, verdicts
 from diptych.runs import whole
@@ -59,6 +60,7 @@ def page(card: Card, evidence: Evidence | None = None, seed: int = 0, gallery: G
         kind=f"{card.method} run" if card.method else "run",
         card=card,
         sentence=sentence(card),
+        views=alike(card.views),
         figures=_figures(card, headline, things),
         metrics=names,
         headline=headline,
@@ -250,6 +252,7 @@ def _environment() -> "jinja2.Environment":
         "shell": lambda x: shlex.quote(str(x)),
         "quoted": lambda x: json.dumps(str(x), ensure_ascii=False),
         "cited": _cited,
+        "steps": steps,
         "scored": board.value,
         "interval": board.interval,
     }
