@@ -66,7 +66,12 @@ def test_what_cannot_be_asked_of_pictures_is_told(call, said, trained, tmp_path,
 
 def test_the_doctor_looks_at_pictures(capsys):
     assert run(["doctor", "simclr", "--corpus", WORLD, "--width", "4", "--batch", "8", "--json"]) == 0
-    assert {each["check"] for each in json.loads(capsys.readouterr().out)["findings"]} >= {"views", "memory"}
+    findings = json.loads(capsys.readouterr().out)["findings"]
+    assert {each["check"] for each in findings} >= {"views", "memory"}
+    told = " ".join(f"{each['told']} {each['remedy']}" for each in findings)
+    assert "(other pictures " in told
+    assert "17 % of 40 pictures" in told or "18 % of 40 pictures" in told
+    assert not [word for word in ("text", "document", "words") if word in told]
 
 
 @pytest.mark.parametrize(

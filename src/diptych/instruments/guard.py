@@ -11,6 +11,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from diptych.called import TEXT, called
 from diptych.core import Recipe, Snapshot, compared
 from diptych.measure.geometry import alignment, mean_cosine
 from diptych.measure.rank import bound, effective_rank
@@ -51,15 +52,17 @@ class Guard:
     the ranks before.
     """
 
-    def __init__(self, say: Callable[[str], None], stop: bool = False, temperature: float | None = None):
-        self.say, self.stop, self.temperature = say, stop, temperature
+    def __init__(
+        self, say: Callable[[str], None], stop: bool = False, temperature: float | None = None, apart: str = TEXT.apart
+    ):
+        self.say, self.stop, self.temperature, self.apart = say, stop, temperature, apart
         self.told: set[str] = set()
         self.seen: Counter[str] = Counter()
         self.best, self.calls = 0.0, 0
 
     @staticmethod
     def of(recipe: Recipe, say: Callable[[str], None], stop: bool = False) -> "Guard":
-        return Guard(say, stop, recipe.objective.told("temperature"))
+        return Guard(say, stop, recipe.objective.told("temperature"), called(recipe).apart)
 
     def __call__(self, snapshot: Snapshot) -> Mapping[str, float]:
         self.calls += 1
@@ -90,7 +93,7 @@ class Guard:
         if (gap := float(nearer(x, y))) < NEARER:
             yield "chance", f"pairs are no nearer than others (by {gap:z.4f}), so nothing is learned; {MORE_APART}"
         if self.calls == 1 and (near := float(alignment(x, y))) < SAME:
-            yield "identical", f"the two views of a sample are the same (alignment {near:.1e}); {OTHER_VIEWS}"
+            yield "identical", f"the two views of a sample are the same (alignment {near:.1e}); {self.apart}"
         if (copies := duplicates(x)) > COPIES:
             yield "duplicates", f"{copies:.1%} of a batch's anchors are copies of another; {REPEATED}"
         yield from self._dimensional(x[:ROWS])
@@ -123,7 +126,6 @@ class Guard:
 COLLAPSES = ("identical", "constant", "chance", "dimensional")
 LOOKS = {"identical": 1, "chance": LONG}
 MORE_APART = "lower the learning rate, warm up longer, or see that the objective pushes samples apart"
-OTHER_VIEWS = "crop the text, perturb a layer, or raise dropout"
 REPEATED = "remove duplicates from the data, or they are pushed apart from themselves"
 HARDER = "nothing is left to learn from this batch: a larger one, harder views, or a higher temperature"
 SHARPER = "lower it: 0.05 and 0.1 are usual"
