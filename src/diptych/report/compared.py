@@ -111,8 +111,8 @@ def sentence(found: Compared) -> str:
         return "No score of quality: see below." if none else "No scores: these runs were not judged."
     many = found.places(name)
     ranked = sorted(means, key=lambda group: -means[group])
-    each = [f"{group} ({digits.score(means[group], places=many)})" for group in ranked]
-    said = f"{metric(name).name}: {listed(each)}."
+    shown = [f"{group} ({digits.score(means[group], places=many)})" for group in ranked]
+    said = f"{metric(name).name}: {listed(shown)}."
     best = next((group for group in ranked if group != found.baseline), None)
     first = found.differences[best][name] if best else None
     if first is None or first.low is None or first.high is None:
