@@ -113,8 +113,8 @@ def evaluate(
     if corpus is None:
         raise ValueError("there is nothing to judge on: name a corpus, or a --suite with the folder of its --data")
     if graphs.is_network(model):
-        of_others = {"text_column": text_column, "label_column": label_column, "only": only, "ignore": ignore}
-        _refuse(of_others, "graphs", "documents or pictures")
+        _refuse({"text_column": text_column, "label_column": label_column, "only": only}, "graphs", "documents")
+        _refuse({"ignore": ignore}, "graphs", "pictures")
         graphs.evaluate(model, corpus, protocol, seed or 0, scaled, json)
         return
     _refuse({"protocol": protocol, "scaled": scaled}, "documents", "graphs")
