@@ -39,6 +39,11 @@ def test_a_run_can_be_repeated_from_its_call_and_used_to_embed_search_and_judge(
     assert run(["evaluate", trained, WORLD, "--json"]) == 0
     told = json.loads(capsys.readouterr().out)["scores"]
     assert {*told} == {"model", "untrained", "pixels"}
+    kinds = ("weighted_knn", "linear", "mean_iou", "rmse", "delta1", "invariance", "cosine_within", "cosine_between")
+    assert all([*row] == [f"world_{kind}" for kind in kinds] for row in told.values())
+
+    assert run(["evaluate", trained, WORLD, "--ignore", "0"]) == 0
+    assert "pixels of number 0 have none (another: --ignore)" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(
@@ -48,17 +53,25 @@ def test_a_run_can_be_repeated_from_its_call_and_used_to_embed_search_and_judge(
         (["embed", "RUN", WORLD, "--out", "x.jsonl", "--text"], "this corpus holds pictures"),
         (["evaluate", "RUN", WORLD, "--only", "knn"], "--only knn is a metric of documents"),
         (["embed", "RUN", "world:n=0", "--out", "x.npy"], "n of a world is from 2"),
+        (["evaluate", "RUN", "plain.npy", "--ignore", "3"], "3 is a number in masks, and no mask comes with"),
+        (["evaluate", "RUN", "--suite", "sts", "--data", ".", "--ignore", "3"], "--ignore belongs to judging on"),
     ],
 )
 def test_what_cannot_be_asked_of_pictures_is_told(call, said, trained, tmp_path, capsys, monkeypatch):
     monkeypatch.chdir(tmp_path)
+    np.save("plain.npy", np.zeros((4, 8, 8, 3), np.uint8))
     assert run([trained if word == "RUN" else word for word in call]) != 0
     assert said in capsys.readouterr().err
 
 
 def test_the_doctor_looks_at_pictures(capsys):
     assert run(["doctor", "simclr", "--corpus", WORLD, "--width", "4", "--batch", "8", "--json"]) == 0
-    assert {each["check"] for each in json.loads(capsys.readouterr().out)["findings"]} >= {"views", "memory"}
+    findings = json.loads(capsys.readouterr().out)["findings"]
+    assert {each["check"] for each in findings} >= {"views", "memory"}
+    told = " ".join(f"{each['told']} {each['remedy']}" for each in findings)
+    assert "(other pictures " in told
+    assert "17 % of 40 pictures" in told or "18 % of 40 pictures" in told
+    assert not [word for word in ("text", "document", "words") if word in told]
 
 
 @pytest.mark.parametrize(
@@ -68,6 +81,7 @@ def test_the_doctor_looks_at_pictures(capsys):
         (["--encoder", "vit-tiny", "--patch", "5"], "patches of 5 pixels"),
         (["--encoder", "vit-giant"], "vit-giant"),
         (["--batch", "1"], "at least two pictures"),
+        (["--ignore", "many"], "--ignore"),
         (["--augmentation", "crop", "--blur-p", "1"], "--blur-p changes nothing with --augmentation crop"),
     ],
 )

@@ -12,6 +12,7 @@ from diptych.core import DataError, Picture, Plan
 from diptych.data.images.corpus import pictures as corpus_of
 from diptych.evaluate.depth import linear_depth
 from diptych.evaluate.images import arrays, classes, depth, segmentation
+from diptych.evaluate.images import corpus as of_corpus
 from diptych.evaluate.images.classes import Classes
 from diptych.evaluate.images.invariance import Invariance
 from diptych.evaluate.images.seen import look
@@ -331,3 +332,72 @@ def test_a_world_is_asked_for_its_masks_and_depths():
     found = {line.metric: line.value for task in (masks, depths) for line in task.score(Eye())}
     assert found["pixel_accuracy"] > 50
     assert 0 < found["rmse"] < 2
+
+
+def asked(path, corpus=None):
+    """What a corpus is asked for, by the kind of task, and the notes of it and of its tasks."""
+    tasks, notes = of_corpus.tasks(corpus or corpus_of(path), Flicker())
+    return {type(task).__name__: task for task in tasks}, [*notes, *(note for task in tasks for note in task.notes)]
+
+
+def test_a_corpus_is_asked_for_whatever_it_knows(colours, scenes, tmp_path):
+    assert [*asked(colours)[0]] == ["Classes", "Invariance"]
+    tasks, notes = asked(scenes)
+    assert [*tasks] == ["Masks", "Depths", "Invariance"]
+    assert notes == [
+        "No labels, so no classes are asked.",
+        "scenes: masks have 2 classes; pixels of number 255 have none (another: --ignore)",
+    ]
+    np.savez(tmp_path / "plain.npz", x=noise())
+    assert asked(tmp_path / "plain.npz")[1] == ["No labels, so no classes are asked."]
+
+
+def test_the_number_that_is_no_class_is_that_of_the_corpus(scenes, tmp_path):
+    there = dict(np.load(scenes))
+    there["m_train"] = np.where(there["m_train"] == 255, 7, there["m_train"])
+    np.savez(tmp_path / "a.npz", **there)
+    assert asked(tmp_path / "a.npz")[0]["Masks"].classes == 8
+    assert asked(None, corpus_of(tmp_path / "a.npz").ignoring(7))[0]["Masks"].classes == 2
+
+
+def test_masks_and_depths_of_a_world_are_asked_of_the_pictures_whose_classes_are(monkeypatch):
+    world = corpus_of("world:n=60:size=16")
+    tasks, _ = asked(None, world)
+    for part in ("train", "test"):
+        pixels = [
+            {picture.pixels.tobytes() for picture in tasks[kind].data.pictures[part]}
+            for kind in ("Classes", "Masks", "Depths")
+        ]
+        assert pixels[0] == pixels[1] == pixels[2]
+    assert len(tasks["Depths"].data.pictures["test"]) == 6
+    assert np.array_equal(tasks["Masks"].data.truth["test"][0], world.map("mask", at(world, tasks["Masks"])))
+    chosen = world.select(range(59, 9, -1))
+    masks = asked(None, chosen)[0]["Masks"]
+    assert np.array_equal(masks.data.truth["test"][0], chosen.map("mask", at(chosen, masks)))
+    monkeypatch.setattr(of_corpus, "MAPPED", 10)
+    tasks, notes = asked(None, world)
+    assert len(tasks["Masks"].data.pictures["train"]) == 10
+    assert "world: segmentation and depth are of at most 10 pictures of a part, evenly taken" in notes
+
+
+def at(corpus, task):
+    """The place of a task's first test picture."""
+    first = task.data.pictures["test"][0].pixels
+    return next(i for i in range(len(corpus)) if np.array_equal(corpus.picture(i).pixels, first))
+
+
+@pytest.mark.parametrize(
+    ("changed", "told"),
+    [
+        ({"m_test": np.full((6, 8, 8), 255, np.uint8)}, "No segmentation: no pixel of 6 masks has a class"),
+        ({"m_train": np.full((12, 8, 8), 300, np.uint16)}, "No segmentation: scenes: a mask has the number 300"),
+        ({"m_train": np.zeros((12, 8, 8), np.float32)}, "No segmentation: scenes: masks are whole numbers"),
+        ({"depth_train": np.zeros((12, 8, 8), np.uint16)}, "No depth: no pixel of 12 depth maps has a depth"),
+    ],
+)
+def test_maps_that_nothing_can_be_learned_from_are_told_and_the_rest_is_asked(scenes, tmp_path, changed, told):
+    np.savez(tmp_path / "b.npz", **{**dict(np.load(scenes)), **changed})
+    corpus = corpus_of(tmp_path / "b.npz")
+    tasks, notes = asked(None, replace(corpus, name="scenes.npz"))
+    assert len(tasks) == 2
+    assert any(note.startswith(told) for note in notes), notes

@@ -142,3 +142,23 @@ def test_runs_without_scores_or_anything_are_put_side_by_side_too():
     found = compared(Comparison("bare", [Card("a"), Card("b", arguments={"lr": 1.0})]))
     assert "No scores" in Seen(comparison(found))
     assert "2 runs in 2 groups" in side_by_side(found)
+
+
+def test_per_cents_have_one_decimal_side_by_side_and_what_is_no_quality_has_no_best():
+    def run(seed, lr, x):
+        scores = {"model": {"x_linear": x, "x_invariance": x / 100}, "pixels": {"x_linear": 39.8123}}
+        return card(seed, lr=lr, scores=scores, errors={})
+
+    cards = [run(s, lr, x + s) for lr, x in ((0.1, 30.1234), (0.3, 36.8123)) for s in range(3)]
+    found = compared(Comparison("rates", cards))
+    text, seen = side_by_side(found), Seen(comparison(found))
+    for words in ("31.1 ± 1.0", "37.8 ± 1.0", "+6.7"):
+        assert words in text, words
+        assert words in seen, words
+    assert "lr=0.3 is 6.7 above lr=0.1" in sentence(found)
+    assert "39.8" in seen
+    assert "39.812" not in seen
+    best = next(line for line in text.splitlines() if line.startswith("lr=0.3"))
+    assert best.count("*") == 1
+    only = [card(s, lr=lr, scores={"model": {"x_invariance": 0.1}}) for lr in (0.1, 0.3) for s in range(3)]
+    assert sentence(compared(Comparison("rates", only))) == "No score of quality: see below."

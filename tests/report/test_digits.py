@@ -18,6 +18,12 @@ def test_scores_have_three_decimals_and_a_real_minus():
     assert digits.score(True) == digits.NONE
 
 
+def test_a_score_may_have_other_decimals():
+    assert digits.score(36.8123, places=1) == "36.8"
+    assert digits.with_error(36.8123, 1.487, 1) == "36.8 ± 1.5"
+    assert digits.with_error(36.8123, None, 1) == "36.8"
+
+
 @pytest.mark.parametrize("x", [-0.0004, -0.0, 0.0, -1e-12])
 def test_what_rounds_to_zero_has_no_sign(x):
     assert digits.score(x) == "0.000"

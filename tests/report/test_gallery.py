@@ -192,3 +192,19 @@ def test_scores_of_pictures_have_names_and_the_lower_error_is_the_better():
     assert metric("rgbd_ci_delta1").higher
     assert metric("stsb_spearman").name == "stsb spearman"
     assert metric("linear").name == "Linear probe"
+
+
+def test_scores_on_a_page_of_pictures_are_told_as_a_person_tells_them():
+    scores = {
+        "model": {"x_linear": 33.2123, "x_rmse": 0.51, "x_invariance": 0.173},
+        "untrained": {"x_linear": 26.4, "x_rmse": 0.6, "x_invariance": 0.004},
+    }
+    errors = {row: {"x_linear": 1.487} for row in scores}
+    text = page.page(card(scores=scores, errors=errors), gallery=shown())
+    assert "33.2 <small>± 1.5</small>" in text
+    assert "+6.8</td><td>+2.7 to +10.9" in text
+    assert "33.212" not in text
+    assert text.count('class="best"') == 2
+    assert "x, invariance</h3>" in text
+    assert "x, RMSE, lower is better</h3>" in text
+    assert "The best of each column is bold, where there is one." in text

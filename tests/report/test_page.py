@@ -61,7 +61,7 @@ def test_the_page_holds_every_score_and_error(whole):
 
 def test_the_page_holds_what_was_called_what_it_cost_and_where_it_comes_from(whole):
     seen = Seen(whole)
-    for words in ("Crop(2)", "InfoNCE(temperature=0.05)", "45 s", "36.5 million", "15.4 million", "2 cores"):
+    for words in ("Crop 2", "InfoNCE(temperature=0.05)", "45 s", "36.5 million", "15.4 million", "2 cores"):
         assert words in seen
     for words in ("docs.jsonl", "74064f4", "9d3f1c", "torch 2.13.0", "3 exact duplicates were removed."):
         assert words in seen

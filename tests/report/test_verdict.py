@@ -31,3 +31,20 @@ def test_without_labels_the_headline_is_a_score_that_needs_none():
 
 def test_a_run_that_was_not_judged_says_so():
     assert sentence(card(scores={})) == "No scores: this run was not judged."
+
+
+def test_a_headline_in_per_cent_has_one_decimal():
+    scores = {"model": {"x_weighted_knn": 33.2}, "pixels": {"x_weighted_knn": 37.7123}}
+    errors = {"model": {"x_weighted_knn": 1.487}, "pixels": {"x_weighted_knn": 1.53}}
+    assert sentence(card(scores=scores, errors=errors)) == "x, weighted k-NN 33.2 ± 1.5: below pixels 37.7."
+    for name in ("graphcl", "pygcl", "pygcl_macro_f1"):
+        scores = {"model": {f"x_svm_{name}": 88.1612}, "degrees": {f"x_svm_{name}": 85.0}}
+        told = f"x svm {name.replace('_', ' ')} 88.2: above degrees 85.0."
+        assert sentence(card(scores=scores, errors={})) == told
+
+
+def test_a_score_that_says_nothing_of_quality_is_no_headline():
+    scores = {"model": {"x_invariance": 0.173}, "pixels": {"x_invariance": 0.3}}
+    assert headline_metric(card(scores=scores)) is None
+    told = sentence(card(scores=scores, errors={"model": {"x_invariance": 0.003}}))
+    assert told == "No score of quality: x, invariance 0.173 ± 0.003."

@@ -192,7 +192,7 @@ POINT, NEAR = torch.tensor([[1.0, 0], [1, 1e-6]]), torch.tensor([[1.0, 2e-6], [1
 def test_views_are_identical_if_they_are_beside_those_of_other_samples(one, other, refused, role):
     views = {role: [Encoded(x, x) for x in (one, other)], "local": [Encoded(one, one)] * 2}
     with pytest.raises(ValueError, match="identical") if refused else nullcontext():
-        loop._told_apart(views)
+        loop._told_apart(views, "")
 
 
 def test_every_logged_line_says_what_a_person_watches(tmp_path):

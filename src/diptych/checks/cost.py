@@ -1,5 +1,6 @@
 """What a training takes: tokens that are computed for nothing, and memory."""
 
+from diptych.called import called
 from diptych.checks.finding import Finding, Subject
 from diptych.train import memory, precision
 from diptych.train.batches import suited, work
@@ -19,7 +20,7 @@ def padding(subject: Subject) -> Finding:
     told = f"{ratio:.2f} tokens computed for a real one; {real // len(made):,} real ones in a step"
     if ratio <= WASTEFUL:
         return Finding("padding", "ok", told, "", numbers)
-    remedy = "texts of one micro-batch differ much in length: a larger --batch gives more to sort"
+    remedy = f"{called(recipe).sample}s of one micro-batch differ much in size: a larger --batch gives more to sort"
     return Finding("padding", "look", told, remedy, numbers)
 
 

@@ -11,6 +11,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
+from diptych.called import TEXT, Called, called
 from diptych.checks.finding import Finding, Subject, percent
 from diptych.core import Draw, Recipe, Sample, Text
 from diptych.measure.geometry import cosines
@@ -20,8 +21,9 @@ from diptych.train.batches import samples, work
 
 MOST = 128  # pairs that are looked at
 ALIKE = 0.8  # of the tokens: two views that have more in common can be matched by their words alone
-CROP = "crop the text (`diptych train crop`), perturb a layer, or give the encoder dropout"
 FEW = 0.05  # of the pairs
+REPEATING = {"text": "texts that repeat themselves", "picture": "plain pictures", "graph": "graphs too small to change"}
+TOO_MUCH = "it tells nothing apart yet, or too little is left in both"
 
 
 @dataclass(frozen=True)
@@ -48,7 +50,9 @@ def views(subject: Subject) -> Finding:
         "cosine_of_others": others,
         "found_untrained": float(found_at_once(a, b).mean()),
     }
-    told = f"cosine {own:z.2f} untrained (other texts {others:z.2f})"
+    words = called(recipe)
+    others_are = f"other {words.sample}s"
+    told = f"cosine {own:z.2f} untrained ({others_are} {others:z.2f})"
     if pairs.tokens:
         first, second = pairs.tokens
         shared, by_chance = _jaccard(first, second), _jaccard(first, [*second[1:], second[0]])
@@ -57,17 +61,19 @@ def views(subject: Subject) -> Finding:
             "tokens_in_common_of_others": by_chance,
             "same_tokens": sum(map(np.array_equal, first, second)),
         }
-        told = f"{percent(shared)} of tokens in common (other texts {percent(by_chance)}), {told}"
+        told = f"{percent(shared)} of tokens in common ({others_are} {percent(by_chance)}), {told}"
     told += f", {percent(numbers['found_untrained'])} found at once; {identical:,} of {counted(n, 'pair')} identical"
-    return _judged(told, numbers)
+    return _judged(told, numbers, words)
 
 
-def _judged(told: str, numbers: dict[str, float | int]) -> Finding:
+def _judged(told: str, numbers: dict[str, float | int], words: Called) -> Finding:
     n, same = numbers["pairs"], numbers.get("same_tokens", 0)
     if numbers["identical"] == n:
-        return Finding("views", "stop", told, f"there is nothing to learn from: {CROP}", numbers)
+        return Finding("views", "stop", told, f"there is nothing to learn from: {words.apart}", numbers)
     if numbers["identical"] > FEW * n:
-        remedy = f"identical pairs teach nothing: leave out texts that repeat themselves; or {CROP}"
+        remedy = (
+            f"identical pairs teach nothing: leave out {REPEATING.get(words.sample, 'such samples')}; or {words.apart}"
+        )
         return Finding("views", "look", told, remedy, numbers)
     if same == n:
         return Finding("views", "ok", f"{told}; noise in the network alone tells views apart", "", numbers)
@@ -75,7 +81,8 @@ def _judged(told: str, numbers: dict[str, float | int]) -> Finding:
         remedy = "views share most of their words, so matching words is enough: --sentences 1, or --rule halves"
         return Finding("views", "look", told, remedy, numbers)
     if numbers["cosine"] <= numbers["cosine_of_others"]:
-        remedy = "two views of a text are no nearer than views of two texts: are its parts about the same thing?"
+        remedy = f"two views of a {words.sample} are no nearer than views of two {words.sample}s"
+        remedy += ": are its parts about the same thing?" if words is TEXT else f" to the untrained network: {TOO_MUCH}"
         return Finding("views", "look", told, remedy, numbers)
     return Finding("views", "ok", told, "", numbers)
 

@@ -32,6 +32,8 @@ class Asked:
     """Column that holds the label (found, if not given)."""
     only: list[Metric] | None = None
     """Metrics to take; all, if not given."""
+    ignore: int | None = None
+    """Of pictures with masks: the number of pixels that have no class (255, if not given)."""
     protocol: list[Literal["graphcl", "pygcl"]] | None = None
     """Of graphs: graphcl, an RBF SVM in ten folds, or pygcl, a linear one on a random 80/10/10; both, if not given."""
     scaled: bool = False
@@ -96,7 +98,7 @@ def evaluate(
         Print one JSON object on stdout, and nothing else there.
     """
     if tasks.mteb or tasks.suite:
-        of_corpus = _told(asked, "text_column", "label_column", "only", "seed", "protocol", "scaled")
+        of_corpus = _told(asked, "text_column", "label_column", "only", "ignore", "seed", "protocol", "scaled")
         _on_tasks(model, {"corpus": corpus, **of_corpus}, tasks, precision, json)
         return
     _refuse(_told(tasks, "data", "beside", "tokenised", "history", "page"), "a corpus", "a --suite")
@@ -104,6 +106,7 @@ def evaluate(
         raise ValueError("there is nothing to judge on: name a corpus, or a --suite with the folder of its --data")
     if graphs.is_network(model):
         _refuse(_told(asked, "text_column", "label_column", "only"), "graphs", "documents")
+        _refuse(_told(asked, "ignore"), "graphs", "pictures")
         graphs.evaluate(model, corpus, asked.protocol, asked.seed or 0, asked.scaled, json)
         return
     _refuse(_told(asked, "protocol", "scaled"), "documents", "graphs")
@@ -137,7 +140,7 @@ def _refuse(given: dict[str, Any], judged: str, other: str) -> None:
 
 
 def _on_corpus(model: str, corpus: str, asked: Asked, precision: Precision | None, json: bool) -> None:
-    seed, only = asked.seed or 0, asked.only
+    seed, only, ignore = asked.seed or 0, asked.only, asked.ignore
     if not 0 <= seed < 2**32:
         raise ValueError(f"--seed is from 0 to 2**32 - 1; got {seed}")
     encoder = suites.loaded(model, precision)
@@ -146,8 +149,10 @@ def _on_corpus(model: str, corpus: str, asked: Asked, precision: Precision | Non
     if isinstance(documents, Pictures):
         if only:
             raise ValueError(f"--only {only[0]} is a metric of documents, and this corpus holds pictures; leave it out")
-        _on_pictures(model, corpus, encoder, documents, seed, precision, json)
+        pictures = documents if ignore is None else documents.ignoring(ignore)
+        _on_pictures(model, corpus, encoder, pictures, seed, precision, json)
         return
+    _refuse({"ignore": ignore}, "documents", "pictures")
     start = runs.started_from(Path(model))
     untrained = suites.loaded(str(start), precision) if start else None
     judgement = examine(encoder, untrained, documents, only=only, seed=seed)

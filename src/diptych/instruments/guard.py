@@ -11,6 +11,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from diptych.called import TEXT, called
 from diptych.core import Objective, Recipe, Snapshot, compared
 from diptych.measure.geometry import alignment, mean_cosine
 from diptych.measure.rank import bound, effective_rank
@@ -51,15 +52,21 @@ class Guard:
     nothing: a run is the same with it and without. One that is resumed knows nothing of the ranks before.
     """
 
-    def __init__(self, say: Callable[[str], None], stop: bool = False, objective: Objective | None = None):
-        self.say, self.stop, self.objective = say, stop, objective
+    def __init__(
+        self,
+        say: Callable[[str], None],
+        stop: bool = False,
+        objective: Objective | None = None,
+        apart: str = TEXT.apart,
+    ):
+        self.say, self.stop, self.objective, self.apart = say, stop, objective, apart
         self.told: set[str] = set()
         self.seen: Counter[str] = Counter()
         self.best, self.calls = 0.0, 0
 
     @staticmethod
     def of(recipe: Recipe, say: Callable[[str], None], stop: bool = False) -> "Guard":
-        return Guard(say, stop, recipe.objective)
+        return Guard(say, stop, recipe.objective, called(recipe).apart)
 
     @property
     def temperature(self) -> float | None:
@@ -96,7 +103,7 @@ class Guard:
         if (gap := float(nearer(x, y))) < NEARER:
             yield "chance", f"pairs are no nearer than others (by {gap:z.4f}), so nothing is learned; {MORE_APART}"
         if self.calls == 1 and (near := float(alignment(x, y))) < SAME:
-            yield "identical", f"the two views of a sample are the same (alignment {near:.1e}); {OTHER_VIEWS}"
+            yield "identical", f"the two views of a sample are the same (alignment {near:.1e}); {self.apart}"
         if (copies := duplicates(x)) > COPIES:
             yield "duplicates", f"{copies:.1%} of a batch's anchors are copies of another; {REPEATED}"
         yield from self._dimensional(x[:ROWS])
@@ -129,7 +136,6 @@ class Guard:
 COLLAPSES = ("identical", "constant", "chance", "dimensional")
 LOOKS = {"identical": 1, "chance": LONG}
 MORE_APART = "lower the learning rate, warm up longer, or see that the objective pushes samples apart"
-OTHER_VIEWS = "crop the text, perturb a layer, or raise dropout"
 REPEATED = "remove duplicates from the data, or they are pushed apart from themselves"
 HARDER = "nothing is left to learn from this batch: a larger one, harder views, or a higher temperature"
 SHARPER = "lower it: 0.05 and 0.1 are usual"

@@ -90,6 +90,8 @@ class Settings(Labelled, Training, Warmup, Also, TypedDict, total=False):
     """Short side at which larger pictures are kept in the cache (twice that of what the network sees, up to 256)."""
     image_column: str | None
     """Column of a table that holds the pictures (found, if not given)."""
+    ignore: int | None
+    """Number of the pixels of a mask that have no class, for evaluation only (255)."""
     train_only: bool
     """Learn nothing from the tenth that is asked, where the corpus has no parts of its own; of one that has, only the
     training part is learned from anyway."""
@@ -163,13 +165,18 @@ def read(corpus: "str | Pictures", given: Mapping[str, Any]) -> "Pictures":
     from diptych.data.images.store import Pictures
 
     if isinstance(corpus, Pictures):
-        return corpus
+        return _ignoring(corpus, given)
     check_name(Path(str(corpus)))
     size = given.get("size")
     stored = given.get("stored", max(given.get("pre_resize", 0), min(STORED, 2 * size)) if size else STORED)
     if stored < 1:
         raise ValueError(f"pictures are kept 1 pixel wide or more; got stored={stored}")
-    return of_pictures.pictures(corpus, stored, given.get("image_column"), given.get("label_column"))
+    found = of_pictures.pictures(corpus, stored, given.get("image_column"), given.get("label_column"))
+    return _ignoring(found, given)
+
+
+def _ignoring(pictures: "Pictures", given: Mapping[str, Any]) -> "Pictures":
+    return pictures.ignoring(given["ignore"]) if "ignore" in given else pictures
 
 
 def _learned(pictures: "Pictures", given: Mapping[str, Any]) -> "tuple[Pictures, list[str]]":

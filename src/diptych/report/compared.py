@@ -7,9 +7,9 @@ from typing import Any
 
 from diptych.plural import counted
 from diptych.report import digits
-from diptych.report.card import Card, Comparison
+from diptych.report.card import Card, Comparison, Table
 from diptych.report.groups import Grouping, grouping, matching
-from diptych.report.metrics import metric, present
+from diptych.report.metrics import metric, places, present
 from diptych.report.spread import ENOUGH, Difference, Spread, difference, spread
 from diptych.report.verdict import listed
 
@@ -30,6 +30,18 @@ class Compared:
     differences: Mapping[str, Mapping[str, Difference | None]]  # [group but the baseline][metric]
     costs: Mapping[str, Mapping[str, float | None]]  # [group][one of COSTS], means over runs
     notes: Sequence[str]
+
+    @property
+    def means(self) -> Table:
+        return {group: {m: s.mean if s else None for m, s in row.items()} for group, row in self.scores.items()}
+
+    @property
+    def deviations(self) -> Table:
+        return {group: {m: s.deviation if s else None for m, s in row.items()} for group, row in self.scores.items()}
+
+    def places(self, name: str) -> int:
+        """Decimals that are told of a metric."""
+        return places(name, self.deviations)
 
     @property
     def groups(self) -> Mapping[str, Sequence[Card]]:
@@ -95,15 +107,18 @@ def sentence(found: Compared) -> str:
     name = next((m for m in found.metrics if metric(m).higher), None)
     means = {group: each.mean for group, row in found.scores.items() if name and (each := row[name])}
     if name is None or not means:
-        return "No scores: these runs were not judged."
+        none = any(metric(m).higher is None for m in found.metrics)
+        return "No score of quality: see below." if none else "No scores: these runs were not judged."
+    many = found.places(name)
     ranked = sorted(means, key=lambda group: -means[group])
-    said = f"{metric(name).name}: {listed([f'{group} ({digits.score(means[group])})' for group in ranked])}."
+    shown = [f"{group} ({digits.score(means[group], places=many)})" for group in ranked]
+    said = f"{metric(name).name}: {listed(shown)}."
     best = next((group for group in ranked if group != found.baseline), None)
     first = found.differences[best][name] if best else None
     if first is None or first.low is None or first.high is None:
         return said
-    interval = f"95 % interval {digits.score(first.low, True)} to {digits.score(first.high, True)}"
-    gap = f"{digits.score(abs(first.mean))} {'above' if first.mean > 0 else 'below'}"
+    interval = f"95 % interval {digits.score(first.low, True, many)} to {digits.score(first.high, True, many)}"
+    gap = f"{digits.score(abs(first.mean), places=many)} {'above' if first.mean > 0 else 'below'}"
     unsure = "" if first.sure else ", within error"
     return f"{said} {best} is {gap} {found.baseline}{unsure} ({interval})."
 

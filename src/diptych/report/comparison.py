@@ -11,6 +11,7 @@ from diptych.report.compared import Compared, Spreads, sentence
 from diptych.report.metrics import metric
 from diptych.report.page import render
 from diptych.report.plots import Plot, curves, plot
+from diptych.report.steps import brief
 from diptych.report.table import best_rows
 
 CLOCK = {"step", "steps", "epoch", "seconds", "tokens", "tokens_per_second", "padding", "rate"}  # no curve of interest
@@ -20,7 +21,6 @@ TITLES = {"loss": "Loss", "gradient_norm": "Gradient norm"}
 
 def comparison(found: Compared) -> str:
     """Runs side by side as an HTML page."""
-    means = {group: {m: s.mean if s else None for m, s in row.items()} for group, row in found.scores.items()}
     return render(
         "compare.html",
         title=found.name,
@@ -31,7 +31,8 @@ def comparison(found: Compared) -> str:
         facts={fact: row for fact, row in found.grouping.differing.items() if not fact.startswith("view")},
         views=_views(found),
         colours={group: i % COLOURS + 1 for i, group in enumerate(found.groups)},
-        best={name: best_rows(means, name) for name in found.metrics},
+        best={name: best_rows(found.means, name, found.deviations) for name in found.metrics},
+        digits={name: found.places(name) for name in found.metrics},
         strips={name: _strip(found.scores, name) for name in found.metrics},
         plots=_plots(found.groups),
         costs=costs(found),
@@ -47,7 +48,8 @@ def _views(found: Compared) -> dict[str, list[str]]:
 def _view(row: Mapping[str, str]) -> str:
     by = f"by {row['by']}" if row.get("by", "model") != "model" else ""
     column = row.get("column", "") if row.get("column") != "text" else ""
-    return " + ".join(filter(None, [column, row.get("transform"), row.get("perturb"), by])) or "unchanged"
+    done = [brief(x) for x in (row.get("transform"), row.get("perturb")) if x]
+    return " + ".join(filter(None, [column, *done, by])) or "unchanged"
 
 
 def _strip(scores: Spreads, name: str) -> list[dict[str, Any]]:

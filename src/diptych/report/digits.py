@@ -20,9 +20,9 @@ def fixed(x: float, places: int, signed: bool = False) -> str:
     return f"{'−' if x < 0 else '+' if signed else ''}{told}"
 
 
-def score(x: float | None, signed: bool = False) -> str:
-    """Three decimals: 0.781, −3.214; with `signed`, +0.012."""
-    return fixed(x, 3, signed) if known(x) else NONE
+def score(x: float | None, signed: bool = False, places: int = 3) -> str:
+    """Three decimals, or others: 0.781, −3.214, 37.7; with `signed`, +0.012."""
+    return fixed(x, places, signed) if known(x) else NONE
 
 
 def p_value(p: float) -> str:
@@ -30,8 +30,9 @@ def p_value(p: float) -> str:
     return "< 0.001" if p < 0.001 else f"{p:.3f}" if p < 0.1 else f"{p:.2f}"
 
 
-def with_error(x: float | None, error: float | None) -> str:
-    return f"{score(x)} ± {score(error)}" if known(x) and known(error) else score(x)
+def with_error(x: float | None, error: float | None, places: int = 3) -> str:
+    told = score(x, places=places)
+    return f"{told} ± {score(error, places=places)}" if known(x) and known(error) else told
 
 
 def count(x: float | None) -> str:

@@ -1,12 +1,12 @@
 """Which runs belong together, and what they are called: by what differs between them, and by that alone."""
 
 import ast
-import warnings
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from diptych.report.card import Card
+from diptych.report.steps import parsed
 
 ASIDE = {"seed", "seeds", "out"}  # arguments by which runs do not differ
 PATHS = ("corpus", "init", "encoder", "evaluate")
@@ -115,11 +115,10 @@ def _flat(name: str, told: str) -> Facts:
     """`Perturb(layer=4, noise=Dropout(rate=0.5))` as perturb_layer, perturb_noise and perturb_noise_rate."""
     if not told or told.lower() == "none":
         return {}
+    node = parsed(told)
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # of escapes that are none
-            return _leaves(name, ast.parse(told, mode="eval").body)
-    except (SyntaxError, ValueError, RecursionError, MemoryError):
+        return _leaves(name, node) if node else {name: told}
+    except (ValueError, RecursionError):
         return {name: told}
 
 

@@ -6,7 +6,8 @@ import shlex
 
 from diptych.report.card import Card
 from diptych.report.digits import part, plain, with_error
-from diptych.report.metrics import metric, present, row_name, value
+from diptych.report.metrics import metric, places, present, row_name, value
+from diptych.report.steps import brief
 from diptych.report.verdict import sentence
 
 FRONT = """---
@@ -146,10 +147,12 @@ diptych evaluate {shlex.quote(model)} {shlex.quote(corpus)}
 
 def _scores(card: Card) -> str:
     names = present([card.scores])
-    heads = [metric(m).name + ("" if metric(m).higher else ", lower is better") for m in names]
+    heads = [metric(m).name + (", lower is better" if metric(m).higher is False else "") for m in names]
     lines = [["", *map(escaped, heads)], ["---", *["---:"] * len(names)]]
     for row in card.scores:
-        cells = (with_error(value(card.scores, row, m), value(card.errors, row, m)) for m in names)
+        cells = (
+            with_error(value(card.scores, row, m), value(card.errors, row, m), places(m, card.errors)) for m in names
+        )
         lines.append([escaped(row_name(row)), *cells])
     return "\n".join(f"| {' | '.join(line)} |" for line in lines) + "\n"
 
@@ -161,7 +164,7 @@ def _notes(card: Card) -> str:
 
 
 def _provenance(card: Card) -> str:
-    views = [", ".join(f"{k} {x}" for k, x in view.items() if x) for view in card.views]
+    views = [", ".join(f"{k} {brief(x)}" for k, x in view.items() if x) for view in card.views]
     facts = {
         "recipe": card.recipe,
         "recipe after": card.source,

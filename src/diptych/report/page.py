@@ -23,9 +23,10 @@ from diptych.report.card import Card, Cost, Evidence, Gallery
 from diptych.report.examples import examples
 from diptych.report.history import Entry
 from diptych.report.inside import inside
-from diptych.report.metrics import metric, present, row_name, value
+from diptych.report.metrics import metric, places, present, row_name, value
 from diptych.report.plots import Bar, Plot, bars, curves, plot
 from diptych.report.snippet import snippet
+from diptych.report.steps import alike, steps
 from diptych.report.table import best_rows
 from diptych.report.verdict import headline_metric, sentence, verdicts
 from diptych.runs import whole
@@ -59,13 +60,16 @@ def page(card: Card, evidence: Evidence | None = None, seed: int = 0, gallery: G
         kind=f"{card.method} run" if card.method else "run",
         card=card,
         sentence=sentence(card),
+        views=alike(card.views),
         figures=_figures(card, headline, things),
         metrics=names,
         headline=headline,
         verdicts=verdicts(card, headline) if headline else [],
         paired=bool(headline and card.paired.get(headline)),
         bars={name: _bars(card, name) for name in names},
-        best={name: best_rows(card.scores, name) for name in names},
+        best={name: best_rows(card.scores, name, card.errors) for name in names},
+        unranked=any(metric(name).higher is None for name in names),
+        digits={name: places(name, card.errors) for name in names},
         plots=_plots([("", 0, card)]),
         inside=inside(card),
         steps=max((line.get("step", 0) for line in card.history), default=0),
@@ -103,9 +107,9 @@ def _figures(card: Card, headline: str | None, things: str) -> list[tuple[str, s
     """The key numbers: name, number, and what follows it in small."""
     cost, found = card.cost, []
     if headline:
-        error = value(card.errors, "model", headline)
-        told = f"± {digits.score(error)}" if error is not None else ""
-        found.append((metric(headline).name, digits.score(value(card.scores, "model", headline)), told))
+        error, many = value(card.errors, "model", headline), places(headline, card.errors)
+        told = f"± {digits.score(error, places=many)}" if error is not None else ""
+        found.append((metric(headline).name, digits.score(value(card.scores, "model", headline), places=many), told))
     documents = cost.documents or card.judged.get("documents")
     found += [(things.capitalize(), digits.count(documents), "")] if documents else []
     found += [("Training", digits.duration(cost.seconds), "")] if digits.known(cost.seconds) else []
@@ -243,11 +247,12 @@ def _environment() -> "jinja2.Environment":
         "row": row_name,
         "metric": lambda name: metric(name).name,
         "meaning": lambda name: metric(name).meaning,
-        "higher": lambda name: metric(name).higher,
+        "lower": lambda name: metric(name).higher is False,
         "cell": value,
         "shell": lambda x: shlex.quote(str(x)),
         "quoted": lambda x: json.dumps(str(x), ensure_ascii=False),
         "cited": _cited,
+        "steps": steps,
         "scored": board.value,
         "interval": board.interval,
     }

@@ -37,11 +37,10 @@ def _same(found: Compared) -> str:
 
 def _scores(found: Compared) -> Iterator[str]:
     """The scores, in as many tables as are not too wide."""
-    means = {group: {m: s.mean if s else None for m, s in row.items()} for group, row in found.scores.items()}
-    best = {name: best_rows(means, name) for name in found.metrics}
+    best = {name: best_rows(found.means, name, found.deviations) for name in found.metrics}
 
     def cell(group: str, name: str) -> str:
-        return f"{_spread(found.scores[group][name])} {BEST if group in best[name] else ' '}"
+        return f"{_spread(found.scores[group][name], found.places(name))} {BEST if group in best[name] else ' '}"
 
     def seeds(group: str) -> str:
         return str(len(found.groups[group]))
@@ -51,7 +50,7 @@ def _scores(found: Compared) -> Iterator[str]:
 
 def _differences(found: Compared) -> Iterator[str]:
     def cell(group: str, name: str) -> str:
-        return _difference(found.differences[group][name])
+        return _difference(found.differences[group][name], found.places(name))
 
     yield from _tables([*found.differences], found.metrics, cell)
 
@@ -78,16 +77,17 @@ def _width(columns: Sequence[Sequence[str]]) -> int:
     return sum(2 + max(map(len, column)) for column in columns)
 
 
-def _spread(x: Spread | None) -> str:
-    return digits.with_error(x.mean, x.deviation) if x else digits.NONE
+def _spread(x: Spread | None, places: int) -> str:
+    return digits.with_error(x.mean, x.deviation, places) if x else digits.NONE
 
 
-def _difference(x: Difference | None) -> str:
+def _difference(x: Difference | None, places: int) -> str:
     """+0.012 [+0.004, +0.020] p 0.06."""
     if x is None:
         return digits.NONE
-    interval = f" [{digits.score(x.low, True)}, {digits.score(x.high, True)}]" if x.low is not None else ""
-    return digits.score(x.mean, True) + interval + (f" p {digits.p_value(x.test.p)}" if x.test else "")
+    low, high = (digits.score(end, True, places) for end in (x.low, x.high))
+    interval = f" [{low}, {high}]" if x.low is not None else ""
+    return digits.score(x.mean, True, places) + interval + (f" p {digits.p_value(x.test.p)}" if x.test else "")
 
 
 def _legend(found: Compared) -> list[str]:

@@ -6,7 +6,7 @@ from typing import Literal
 
 from diptych.report.card import Card
 from diptych.report.digits import known, score, with_error
-from diptych.report.metrics import metric, present, row_name, value
+from diptych.report.metrics import metric, places, present, row_name, value
 
 Z = 1.96  # of a 95 % interval
 
@@ -60,17 +60,23 @@ def sentence(card: Card) -> str:
     """ "k-NN accuracy 0.781 ± 0.009: above dropout 0.702, level with TF-IDF 0.769 (within error)." """
     name = headline_metric(card)
     if name is None:
-        return "No scores: this run was not judged."
-    told = f"{metric(name).name} {with_error(value(card.scores, 'model', name), value(card.errors, 'model', name))}"
+        others = [m for m in present([card.scores]) if metric(m).higher is None]
+        return f"No score of quality: {_told(card, others[0])}." if others else "No scores: this run was not judged."
+    told, many = _told(card, name), places(name, card.errors)
     found = verdicts(card, name)
     parts = []
     for word in ("above", "level with", "below"):
         those = [v for v in found if v.word == word]
         if those:
-            names = listed([f"{row_name(v.row)} {score(v.value)}" for v in those])
+            names = listed([f"{row_name(v.row)} {score(v.value, places=many)}" for v in those])
             unsure = word == "level with" and any(v.difference for v in those)
             parts.append(f"{word} {names}" + (" (within error)" if unsure else ""))
     return told + (f": {', '.join(parts)}." if parts else ".")
+
+
+def _told(card: Card, name: str) -> str:
+    own, error = value(card.scores, "model", name), value(card.errors, "model", name)
+    return f"{metric(name).name} {with_error(own, error, places(name, card.errors))}"
 
 
 def listed(names: Sequence[str]) -> str:

@@ -17,6 +17,7 @@ import torch
 from torch import nn
 
 from diptych import allocator
+from diptych.called import called
 from diptych.core import Instrument, Machine, Model, Objective, Recipe, Snapshot, Teacher, Terms, Views, compared
 from diptych.train import optim, precision, processes, state
 from diptych.train.batches import Work, ahead, epoch_steps, suited
@@ -81,7 +82,7 @@ def train(
             logged = (step + 1) % every == 0 or step + 1 == recipe.steps or bool(looks)
             terms, views, seen = learner.step(work.to(where), step, logged)
             if step == 0:
-                _told_apart(views)
+                _told_apart(views, called(recipe).apart)
             step += 1
             tokens, computed = world.numbers(work.tokens, work.computed)
             spent = {"tokens": spent["tokens"] + int(tokens), "computed": spent["computed"] + int(computed)}
@@ -250,7 +251,7 @@ def _nearest(x: torch.Tensor, y: torch.Tensor) -> float:
     return float(torch.cosine_similarity(x.float(), y.float()).min())
 
 
-def _told_apart(views: Views) -> None:
+def _told_apart(views: Views, apart: str) -> None:
     """Raises ValueError if the first two views of every sample are the same up to rounding: nothing can be learned.
 
     A deep network whose blocks begin as almost nothing has one embedding for all that it sees, to rounding: there
@@ -262,8 +263,8 @@ def _told_apart(views: Views) -> None:
     one, other = seen
     if torch.equal(one, other) or len(one) == 1 or _nearest(one, other.roll(1, 0)) <= 1 - SAME:
         raise ValueError(
-            "the two views of every sample are identical: their rows change nothing, and the encoder has no dropout; "
-            "crop the text (`diptych train crop`), or perturb a layer"
+            f"the two views of every sample are identical: their rows change nothing, and the encoder has no dropout; "
+            f"{apart}"
         )
 
 

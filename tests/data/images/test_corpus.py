@@ -259,6 +259,29 @@ def test_arrays_that_belong_together_are_found_by_their_names(tmp_path):
     assert np.array_equal(chosen.map("mask", 0), masks[4])
 
 
+def test_maps_of_pictures_that_are_reduced_are_reduced_with_them_and_hold_no_new_number(tmp_path):
+    masks = np.zeros((3, 24, 36), np.uint8)
+    masks[:, :, 18:], masks[:, :12] = 7, 200
+    np.savez(tmp_path / "x.npz", x=np.zeros((3, 24, 36, 3), np.uint8), m=masks)
+    found = pictures(tmp_path / "x.npz", 8)
+    assert found.picture(0).pixels.shape == (8, 12, 3)
+    assert found.map("mask", 2).tolist() == [[200] * 12] * 4 + [[0] * 6 + [7] * 6] * 4
+    np.savez(tmp_path / "y.npz", x=np.zeros((3, 24, 36, 3), np.uint8), m=masks[:, :20])
+    other = pictures(tmp_path / "y.npz", 8)
+    assert not other.flat
+    assert any("not all pictures have one of their size" in note for note in other.notes)
+
+
+def test_the_number_of_pixels_without_a_class_is_told_of_masks_alone(tmp_path):
+    x = np.zeros((2, 8, 8, 3), np.uint8)
+    np.savez(tmp_path / "x.npz", x=x, m=x[..., 0])
+    assert pictures(tmp_path / "x.npz").ignore == 255
+    assert pictures(tmp_path / "x.npz").ignoring(11).select([1]).ignore == 11
+    np.savez(tmp_path / "y.npz", x=x)
+    with pytest.raises(ValueError, match=r"11 is a number in masks, and no mask comes with the pictures of y\.npz"):
+        pictures(tmp_path / "y.npz").ignoring(11)
+
+
 @pytest.mark.parametrize(
     "x",
     [np.zeros((3, 8, 8), np.uint8), np.zeros((3, 3, 8, 9), np.float32), np.zeros((3, 8, 8, 4), np.uint8)],

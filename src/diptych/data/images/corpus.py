@@ -20,7 +20,7 @@ from diptych.data.images.store import Pictures
 from diptych.data.tally import Tally
 from diptych.plural import counted
 
-FORMAT = "2"  # of what is cached; another number makes old entries unused
+FORMAT = "3"  # of what is cached; another number makes old entries unused
 KNOWN = "a folder of pictures, .npz, .npy, .parquet, .jsonl, CIFAR's .bin, a datasets folder, or world:n=10000"
 
 

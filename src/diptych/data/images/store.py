@@ -10,10 +10,10 @@ Shapes: n pictures, N pixels of all of them.
 
 import json
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import tee
 from pathlib import Path
-from typing import IO, Any, get_args
+from typing import IO, Any, Self, get_args
 
 import numpy as np
 from jaxtyping import Int, Shaped, UInt8
@@ -25,6 +25,8 @@ from diptych.data.stored import UNKNOWN, Items, Ledger, Stored, mapped
 from diptych.data.tally import Tally
 
 COLUMN = "image"  # of a record
+MASK, DEPTH = "mask", "depth"  # maps of a corpus
+IGNORE = 255  # by custom the number of pixels without a class
 GIVEN = "<Pictures of Python: "
 
 
@@ -40,13 +42,14 @@ class Index:
 
 @dataclass(frozen=True, eq=False)
 class Pictures(Stored):
-    """A corpus of pictures, some with maps."""
+    """A corpus of pictures, some with maps. Pixels of a mask that are `ignore` have no class."""
 
     noun = "picture"
 
     index: Index
     pixels: UInt8[np.ndarray, " 3N"]
     flat: Mapping[str, Shaped[np.ndarray, " N"]] = field(default_factory=dict)  # maps
+    ignore: int = field(default=IGNORE, kw_only=True)
 
     def __str__(self) -> str:
         """What `run.toml` calls pictures that were given to a recipe in place of a path."""
@@ -78,6 +81,12 @@ class Pictures(Stored):
         """The places of the pictures of some parts."""
         numbers = [get_args(Part).index(name) for name in names]
         return np.flatnonzero(np.isin(self.of(self.index.parts), numbers))
+
+    def ignoring(self, number: int) -> Self:
+        """The same pictures, whose masks have this number where there is no class. Raises ValueError without masks."""
+        if MASK not in self.flat:
+            raise ValueError(f"{number} is a number in masks, and no mask comes with the pictures of {self.name}")
+        return replace(self, ignore=number)
 
 
 # ---------------------------------------------------------------- writing
@@ -129,8 +138,8 @@ class _Writer:
         if not self.extent:
             self.maps = {k: ((self.folder / f"{k}.map").open("wb"), x.dtype.str) for k, x in item.maps.items()}
         for name, (out, kind) in [*self.maps.items()]:
-            found = item.maps.get(name)
-            if found is None or found.shape != (height, width):
+            found = _reduced(item, name, height, width)
+            if found is None:
                 self.tally.add(f"{name} map", "left out: not all pictures have one of their size")
                 out.close()
                 del self.maps[name]
@@ -151,6 +160,17 @@ class _Writer:
     def facts(self, name: str, how: str) -> dict[str, Any]:
         """Raises DataError if there was no picture."""
         return {**self.ledger.facts(name, how), "maps": {k: kind for k, (_, kind) in self.maps.items()}}
+
+
+def _reduced(item: Item, name: str, height: int, width: int) -> Shaped[np.ndarray, "h w"] | None:
+    """A map as large as its picture is kept: for each pixel the number in its middle. None if its shape is another."""
+    found = item.maps.get(name)
+    if found is None or found.shape == (height, width):
+        return found
+    if not isinstance(item.picture, np.ndarray) or found.shape != item.picture.shape[:2]:
+        return None
+    down, across = ((2 * np.arange(n) + 1) * of // (2 * n) for n, of in zip((height, width), found.shape, strict=True))
+    return found[down[:, None], across]
 
 
 def load(folder: Path, name: str) -> Pictures:

@@ -14,7 +14,6 @@ from diptych.plural import counted
 PARTS = ("train", "val", "test")
 BY_ORDER = {"train": (0.0, 0.6), "val": (0.6, 0.7), "test": (0.7, 1.0)}  # where no parts are given
 MISSING = (0, 65535)  # whole numbers that are no depth
-MASK, DEPTH = "mask", "depth"  # maps of a corpus
 
 
 @dataclass(frozen=True)
@@ -72,6 +71,8 @@ def maps(corpus: Pictures, kind: str, most: int | None = None) -> Known:
             f"{name}: no parts are given, so pictures are parted by their order ({counts}); if they are frames of a "
             "sequence, intervals over them are too narrow"
         )
+    if most is not None and any(len(there) > most for there in given.values()):
+        notes.append(f"{name}: segmentation and depth are of at most {most:,} pictures of a part, evenly taken")
     rows = {part: _thinned(there, most).tolist() for part, there in given.items() if len(there)}
     found = {part: [corpus.map(kind, i) for i in there] for part, there in rows.items()}
     if len({x.shape for each in found.values() for x in each}) > 1:

@@ -1,10 +1,17 @@
 """A corpus of pictures as tasks."""
 
-import numpy as np
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import get_args
 
-from diptych.core import Transform
-from diptych.data.images.store import Pictures
-from diptych.evaluate.images import arrays
+import numpy as np
+from jaxtyping import Int
+
+from diptych.core import DataError, Transform
+from diptych.data.images.item import Part
+from diptych.data.images.store import DEPTH, MASK, Pictures
+from diptych.data.stored import UNKNOWN
+from diptych.evaluate.images import arrays, depth, segmentation
 from diptych.evaluate.images.classes import Classes
 from diptych.evaluate.images.invariance import Invariance
 from diptych.evaluate.images.task import PictureTask
@@ -14,20 +21,33 @@ from diptych.plural import counted
 MOST = 30_000  # pictures that are judged
 FEWEST = 20  # labelled pictures, below which a tenth of them says nothing
 AUGMENTED = 500  # pictures that are augmented
+MAPPED = 200  # pictures of a part whose masks and depths are asked
+OF_MAPS = {MASK: "segmentation", DEPTH: "depth"}
 
 
 def tasks(corpus: Pictures, augment: Transform, seed: int = 0) -> tuple[list[PictureTask], list[str]]:
-    """What a corpus can ask, and what a person should know of that: the classes of its test part (of a random tenth of
-    its labelled pictures, where it has no parts), and how little augmentations are minded."""
+    """What a corpus can ask, and what a person should know of that.
+
+    Asked are the classes of its test part (of a random tenth of its labelled pictures, where it has no parts), masks
+    and depths of that part where it has such, and how little augmentations are minded.
+    """
     name, notes = arrays.named(corpus), []
     if len(corpus) > MOST:
         notes.append(f"Judged on {MOST:,} of {counted(len(corpus), 'picture')}, drawn at random.")
         corpus = corpus.select(np.sort(np.random.default_rng(seed).permutation(len(corpus))[:MOST]))
     found: list[PictureTask] = []
+    parted = corpus
     if reason := _too_few(corpus):
         notes.append(reason)
+    elif _in_parts(corpus):
+        found.append(Classes(arrays.labels(corpus), seed=seed))
     else:
-        found.append(_classes(corpus, seed, notes))
+        rows = labelled(corpus.labels)
+        learned, asked = (rows[part] for part in split(len(rows)))
+        notes.append(f"The test pictures are a random tenth of the labelled ones, {len(asked):,}.")
+        found.append(_classes(corpus, learned, asked, seed))
+        parted = corpus if len(corpus.part("train")) and len(corpus.part("test")) else _parted(corpus, learned, asked)
+    found += _maps(parted, seed, notes)
     some = np.sort(np.random.default_rng(seed).permutation(len(corpus))[:AUGMENTED]).tolist()
     if len(some) > 1:
         found.append(Invariance(name, [corpus.picture(i) for i in some], augment, seed=seed))
@@ -37,7 +57,7 @@ def tasks(corpus: Pictures, augment: Transform, seed: int = 0) -> tuple[list[Pic
 def _too_few(corpus: Pictures) -> str | None:
     labels = [label for label in corpus.labels or () if label is not None]
     if not labels:
-        return "No labels: only how little augmentations are minded."
+        return "No labels, so no classes are asked."
     if len({*labels}) < 2:
         return "One class only, so nothing can be told apart."
     if len(labels) < FEWEST:
@@ -45,15 +65,38 @@ def _too_few(corpus: Pictures) -> str | None:
     return None
 
 
-def _classes(corpus: Pictures, seed: int, notes: list[str]) -> Classes:
-    """By the parts of a corpus, where they can be asked; else by the random tenth that all tasks share."""
+def _in_parts(corpus: Pictures) -> bool:
+    """Whether classes can be asked by the parts of a corpus."""
     labels = np.array([label or "" for label in corpus.labels or ()])
     train, test = ({*labels[corpus.part(part)]} - {""} for part in ("train", "test"))
-    if len(train) > 1 and train & test:
-        return Classes(arrays.labels(corpus), seed=seed)
-    rows = labelled(corpus.labels)
-    places = dict(zip(("train", "test"), (rows[part] for part in split(len(rows))), strict=True))
-    notes.append(f"The test pictures are a random tenth of the labelled ones, {len(places['test']):,}.")
+    return len(train) > 1 and bool(train & test)
+
+
+def _classes(corpus: Pictures, learned: Int[np.ndarray, " n"], asked: Int[np.ndarray, " m"], seed: int) -> Classes:
+    """By the random tenth that all tasks share."""
+    labels = np.array([label or "" for label in corpus.labels or ()])
+    places = {"train": learned, "test": asked}
     pictures = {part: [corpus.picture(i) for i in there.tolist()] for part, there in places.items()}
     truth = {part: labels[there] for part, there in places.items()}
     return Classes(arrays.Known(arrays.named(corpus), pictures, truth), seed=seed)
+
+
+def _parted(corpus: Pictures, learned: Int[np.ndarray, " n"], asked: Int[np.ndarray, " m"]) -> Pictures:
+    """The same corpus, with these pictures as its parts."""
+    rows = np.arange(len(corpus)) if corpus.rows is None else corpus.rows
+    parts = np.full_like(corpus.index.parts, UNKNOWN)
+    parts[rows[learned]], parts[rows[asked]] = (get_args(Part).index(part) for part in ("train", "test"))
+    return replace(corpus, index=replace(corpus.index, parts=parts))
+
+
+def _maps(corpus: Pictures, seed: int, notes: list[str]) -> Sequence[PictureTask]:
+    """Segmentation and depth, as far as there is something to learn and to ask; else why not."""
+    found: list[PictureTask] = []
+    for kind, task in ((MASK, segmentation.task), (DEPTH, depth.task)):
+        if kind not in corpus.flat:
+            continue
+        try:
+            found.append(replace(task(corpus, most=MAPPED), seed=seed))
+        except DataError as error:
+            notes.append(f"No {OF_MAPS[kind]}: {error}.")
+    return found

@@ -7,7 +7,7 @@ import numpy as np
 from jaxtyping import Float
 
 from diptych.core import DataError
-from diptych.data.images.store import Pictures
+from diptych.data.images.store import DEPTH, Pictures
 from diptych.evaluate import dense
 from diptych.evaluate.depth import errors, linear_depth, present
 from diptych.evaluate.images import arrays
@@ -22,7 +22,7 @@ def task(corpus: Pictures, most: int | None = None) -> "Depths":
 
     Raises what `arrays.maps` raises.
     """
-    found = arrays.maps(corpus, arrays.DEPTH, most)
+    found = arrays.maps(corpus, DEPTH, most)
     return Depths(replace(found, truth={part: arrays.metres(x) for part, x in found.truth.items()}))
 
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from diptych.core import DataError
-from diptych.data.images.store import Pictures
+from diptych.data.images.store import IGNORE, MASK, Pictures
 from diptych.evaluate import dense
 from diptych.evaluate.images import arrays
 from diptych.evaluate.images.seen import Seeing, in_parts
@@ -14,14 +14,14 @@ from diptych.evaluate.interval import Interval
 from diptych.evaluate.segmentation import Segmentation, confusions, known, linear_segmentation
 from diptych.evaluate.task import Result
 
-IGNORE = 255  # by custom the number of pixels without a class
+CLASSES = 256  # at most
 
 
-def task(corpus: Pictures, ignore: int = IGNORE, most: int | None = None) -> "Masks":
+def task(corpus: Pictures, ignore: int | None = None, most: int | None = None) -> "Masks":
     """The task of a corpus with masks, on at most so many pictures of a part. Pixels of the number `ignore` have no
-    class. Raises what `arrays.maps` raises.
+    class (that of the corpus, if not given). Raises what `arrays.maps` raises.
     """
-    return Masks(arrays.maps(corpus, arrays.MASK, most), ignore)
+    return Masks(arrays.maps(corpus, MASK, most), corpus.ignore if ignore is None else ignore)
 
 
 @dataclass(frozen=True)
@@ -40,6 +40,12 @@ class Masks:
         for part, masks in self.data.truth.items():
             if masks.ndim != 3 or masks.dtype.kind not in "ui":
                 raise DataError(f"{self.name}: masks are whole numbers [n, y, x]; those of {part!r} are {masks.shape}")
+        if self.classes > CLASSES:
+            raise DataError(
+                f"{self.name}: a mask has the number {self.classes - 1}, and classes are below {CLASSES}; if it says "
+                f"that a pixel has none: --ignore {self.classes - 1}"
+            )
+        for masks in self.data.truth.values():
             known(masks, self.classes, self.ignore)
         if self.classes < 2:
             raise DataError(f"{self.name}: all pixels are of one class; two are needed at least")
@@ -50,7 +56,8 @@ class Masks:
 
     @property
     def notes(self) -> Sequence[str]:
-        return self.data.notes
+        told = f"{self.name}: masks have {self.classes} classes; pixels of number {self.ignore} have none"
+        return [*self.data.notes, f"{told} (another: --ignore)"]
 
     @property
     def classes(self) -> int:
