@@ -4,8 +4,9 @@
 
 The same pictures (blotches of 32 x 32, decoded already), augmentations and probabilities, ResNet-18 with the stem for
 small pictures, head, batch, loss, optimiser and numbers (fp32). The rival is written as its users write it: a
-DataLoader whose workers augment picture by picture, both views of a batch through the network at once, NT-Xent from the whole
-matrix, torch's AdamW. It is tried without workers and with as many as there are threads, and the faster counts.
+DataLoader whose workers augment picture by picture, both views of a batch through the network at once, NT-Xent from
+the whole matrix, torch's AdamW. It is tried without workers and with as many as there are threads, and the faster
+counts.
 """
 
 import argparse
