@@ -293,7 +293,7 @@ def test_graphs_of_networkx_and_of_pytorch_geometric_are_read():
         ({"readout": "first"}, "readout is one of concat, last"),
         ({"norm": "graph"}, "norm is one of batch, layer, none"),
         ({"depth": 0}, "a width and a depth of 1 or more"),
-        ({"conv": "mine:Conv"}, "one of your own, 'mine:Conv', is to be imported before"),
+        ({"conv": "elsewhere:Conv"}, "one of your own, 'elsewhere:Conv', is to be imported before"),
     ],
 )
 def test_what_makes_no_network_is_refused(options, said):
