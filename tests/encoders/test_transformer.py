@@ -9,7 +9,7 @@ from torch import nn
 
 from diptych.core import Perturb, Text, perturbed
 from diptych.draws import keys
-from diptych.encoders import lora
+from diptych.encoders import direction, lora
 from diptych.encoders.pooling import pool
 from diptych.encoders.transformer import Transformer, positions
 
@@ -302,3 +302,16 @@ def test_what_is_frozen_drops_nothing_and_what_learns_or_holds_an_adapter_does()
     lora.lora(encoder, 2)
     encoder.freeze()
     assert dropping() == [False, True, True, True]
+
+
+@pytest.mark.parametrize("ask", [lambda encoder: encoder.padded, lambda encoder: direction.both_ways(encoder.network)])
+def test_what_is_frozen_stays_so_while_the_network_is_tried(ask):
+    """A network that learns may be tried for the first time in the middle of it."""
+    encoder = build("Bert")
+    encoder.freeze(train_last=1)
+    encoder.train()
+    before = {name: part.training for name, part in encoder.named_modules()}
+    ask(encoder)
+    assert {name: part.training for name, part in encoder.named_modules()} == before
+    assert not all(before.values())
+    assert any(before.values())

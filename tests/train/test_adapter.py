@@ -66,6 +66,18 @@ def test_the_gradient_does_not_depend_on_the_micro_batch_nor_on_encoding_twice(b
             torch.testing.assert_close(parts[name], gradient, rtol=2e-4, atol=2e-5 * float(gradient.abs().max()))
 
 
+def test_a_run_is_the_same_whether_the_encoder_was_asked_for_embeddings_before(base, tmp_path):
+    ends = []
+    for asked in (False, True):
+        recipe = made(base)
+        if asked:
+            recipe.model.encoder.encode(TEXTS)
+        train(recipe, tmp_path / str(asked), Machine(precision="fp32"))
+        ends.append(recipe.model.state_dict())
+    for name, weights in ends[0].items():
+        assert torch.equal(weights, ends[1][name]), name
+
+
 @pytest.mark.parametrize("machine", [{}, {"precision": "bf16"}, {"recompute": True}], ids=lambda x: "".join(x))
 def test_a_run_moves_the_adapter_alone_and_leaves_it_alone(base, machine, tmp_path):
     recipe = made(base)

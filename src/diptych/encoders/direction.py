@@ -5,6 +5,8 @@ from typing import TYPE_CHECKING
 import torch
 from torch import nn
 
+from diptych.encoders.tried import tried
+
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
 
@@ -26,15 +28,13 @@ def both_ways(network: nn.Module) -> bool:
     """Whether the first token of a text sees the last one, in a text alone and in one that is padded; it is tried."""
     rows = network.get_input_embeddings().num_embeddings  # type: ignore[operator]
     ids = torch.tensor([[3, 4, 5, 6], [3, 4, 5, 7]], device=network.device) % rows  # type: ignore[arg-type]
-    training, seen = network.training, []
-    network.eval()
-    with torch.inference_mode():
+    seen = []
+    with tried(network), torch.inference_mode():
         for pad in (0, 1):
             padded = nn.functional.pad(ids, (0, pad))
             mask = nn.functional.pad(torch.ones_like(ids), (0, pad))
             first = network(input_ids=padded, attention_mask=mask).last_hidden_state[:, 0].float()
             seen.append(not torch.equal(first[0], first[1]))
-    network.train(training)
     return all(seen)
 
 

@@ -22,6 +22,7 @@ from torch.autograd.function import once_differentiable
 
 from diptych.draws import places
 from diptych.encoders import noise
+from diptych.encoders.tried import tried
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
@@ -221,11 +222,10 @@ def packable(network: "PreTrainedModel", first: int, lower: Callable[[], Abstrac
         return False
     ids = torch.tensor([3, 4, 3, 4, 4, 3, 3, 4, 3]) % network.get_input_embeddings().num_embeddings
     ids = ids.to(network.device)
-    layout, training = Layout.of(torch.tensor([0, 4, 9], device=ids.device)), network.training
+    layout = Layout.of(torch.tensor([0, 4, 9], device=ids.device))
     positions = (layout.place + first)[None]
-    network.eval()
-    try:
-        with torch.inference_mode(), torch.autocast(ids.device.type, enabled=False):  # rounding is no difference
+    try:  # in fp32: rounding is no difference
+        with tried(network), torch.inference_mode(), torch.autocast(ids.device.type, enabled=False):
             alone = torch.cat([network(input_ids=part[None]).last_hidden_state[0] for part in (ids[:4], ids[4:])])
             with laid_out(network, layout):
                 row = network(input_ids=ids[None], position_ids=positions).last_hidden_state[0]
@@ -237,5 +237,3 @@ def packable(network: "PreTrainedModel", first: int, lower: Callable[[], Abstrac
             return bool((alone - row).norm() < 0.1 * (alone - as_one).norm())
     except (NotImplementedError, TypeError, RuntimeError, IndexError):
         return False
-    finally:
-        network.train(training)
