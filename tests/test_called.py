@@ -23,7 +23,7 @@ def plain():
     """A recipe whose pictures are of one colour: no crop changes them."""
     corpus = pictures(WORLD)
     x = np.repeat(np.random.default_rng(0).integers(0, 256, (len(corpus), 3), np.uint8), 256, 0).reshape(-1)
-    corpus = type(corpus)(corpus.name, "plain", [], corpus.index, x, corpus.names)
+    corpus = replace(corpus, fingerprint="plain", pixels=x)
     return recipes.simclr(corpus, augmentation="crop-resize", **SMALL)
 
 

@@ -164,3 +164,11 @@ def test_of_two_processes_that_begin_a_run_at_once_one_is_told(tmp_path, monkeyp
         runs.begin(tmp_path / "run", CALL, {}, {})
     assert runs.read_call(tmp_path / "run" / "run.toml")["recipe"] == "the:other"
     assert [path.name for path in (tmp_path / "run").iterdir()] == ["run.toml"]
+
+
+def test_a_checkout_that_may_not_be_looked_at_tells_no_commit_and_stops_no_run(tmp_path, monkeypatch):
+    def refused(path):
+        raise PermissionError(13, "Permission denied", str(path))
+
+    monkeypatch.setattr(Path, "exists", refused)
+    assert runs._commit() is None

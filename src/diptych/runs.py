@@ -259,9 +259,9 @@ def _version(package: str) -> str | None:
 def _commit() -> str | None:
     """The commit of the code, if it runs from a checkout."""
     here = Path(__file__).parent
-    if not (here.parents[1] / ".git").exists():
-        return None
     try:
+        if not (here.parents[1] / ".git").exists():
+            return None
         asked = subprocess.run(["git", "-C", str(here), "rev-parse", "HEAD"], capture_output=True, text=True, timeout=5)
     except (OSError, subprocess.TimeoutExpired):
         return None
