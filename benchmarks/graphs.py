@@ -34,6 +34,7 @@ from typing import Any
 
 import kept
 import numpy as np
+from written import parsed
 
 LAYERS = range(5)  # features, three blocks, head
 PUBLISHED = {  # accuracy by the protocol of GraphCL: GraphCL, InfoGraph; as papers quote them
@@ -62,19 +63,6 @@ GROUPS = {
     "besides": ["graphcl:readout=last", "graphcl:readout=last:perturb_layer=2", "graphcl:perturb_layer=4"],
     "features": ["graphcl:features=degree", "untrained:features=degree"],
 }
-
-
-def parsed(arm: str) -> tuple[str, dict[str, Any]]:
-    """A recipe's name and its options."""
-    name, *options = arm.split(":")
-    found: dict[str, Any] = {}
-    for option in options:
-        key, _, text = option.partition("=")
-        try:
-            found[key] = json.loads(text)
-        except ValueError:
-            found[key] = text
-    return name, found
 
 
 UNLEARNED = ("untrained", "degrees", "Weisfeiler-Lehman")

@@ -22,7 +22,7 @@ from typing import Any
 import numpy as np
 import torch
 from arena import interleaved, ratios, spread
-from image_views import CASES, MEAN, STD, _one, pictures
+from image_views import CASES, MEAN, STD, augmented, pictures
 
 MANY, LR, TEMPERATURE = 2048, 1e-3, 0.5
 CIFAR = CASES["cifar"]
@@ -64,7 +64,9 @@ class Twice(torch.utils.data.Dataset[Any]):
 
     def __getitem__(self, i: int) -> torch.Tensor:
         rng = np.random.default_rng(torch.randint(2**31, ()).item())
-        rows = [(np.asarray(_one(self.of[i], CIFAR, rng), np.float32) / 255 - self.mean) / self.std for _ in range(2)]
+        rows = [
+            (np.asarray(augmented(self.of[i], CIFAR, rng), np.float32) / 255 - self.mean) / self.std for _ in range(2)
+        ]
         return torch.from_numpy(np.stack(rows)).permute(0, 3, 1, 2)
 
 

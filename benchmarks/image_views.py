@@ -112,13 +112,13 @@ def _pillow(case: Case, batch: int) -> Callable[[int], torch.Tensor]:
 
     def make(step: int) -> torch.Tensor:
         rng = np.random.default_rng(step)
-        rows = [(np.asarray(_one(image, case, rng), np.float32) / 255 - mean) / std for image in of]
+        rows = [(np.asarray(augmented(image, case, rng), np.float32) / 255 - mean) / std for image in of]
         return torch.stack([torch.from_numpy(x).permute(2, 0, 1) for x in rows])
 
     return make
 
 
-def _one(image: Any, case: Case, rng: np.random.Generator) -> Any:
+def augmented(image: Any, case: Case, rng: np.random.Generator) -> Any:
     """One view, as torchvision's transforms on images of Pillow make it."""
     from PIL import Image, ImageEnhance, ImageFilter
 

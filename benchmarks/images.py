@@ -13,7 +13,7 @@ chosen by these. An arm is written RECIPE:option=value:option=value, a group by 
     strategies  simclr and dinov2 with each of the four strategies of arXiv:2406.09294
     masks       dinov2 with crops alone: no hidden patches, no iBOT, no KoLeo
     sweep       simclr with dropout at every layer (arXiv:2303.14537), with the stop and without
-    uniform     simclr with dropout behind every stage
+    uniform     simclr with dropout behind the stem and every stage
     labels      the same under supervision: cross-entropy on the classes
     longer      simclr and dinov2 with crops alone and original, 3 and 10 times the steps
     wide        the strategies at twice the width
@@ -40,9 +40,10 @@ from typing import Any
 
 import kept
 import numpy as np
+from written import parsed
 
 STRATEGIES = ("original", "shared", "crop-resize", "crop")
-NETWORKS = {  # what the two are at this scale, and the rates that --validate chose
+NETWORKS = {  # what they are at this scale
     "simclr": {"encoder": "resnet18", "width": 16, "batch": 128},
     "supervised": {"encoder": "resnet18", "width": 16, "batch": 128},
     "dinov2": {
@@ -76,19 +77,6 @@ GROUPS = {
     ],
 }
 NAME = ("corpus", "arm")  # of a run, beside its seed
-
-
-def parsed(arm: str) -> tuple[str, dict[str, Any]]:
-    """A recipe's name and its options."""
-    name, *options = arm.split(":")
-    found: dict[str, Any] = {}
-    for option in options:
-        key, _, text = option.partition("=")
-        try:
-            found[key] = json.loads(text)
-        except ValueError:
-            found[key] = text
-    return name, found
 
 
 @cache
@@ -144,7 +132,7 @@ def judged(encoder: Any, job: "Job") -> dict[str, float]:
     return {k: round(float(x), 4) for k, x in found.items()} | {"rank": round(float(effective_rank(rows)), 2)}
 
 
-class Known:
+class Taught:
     """Pictures with the number of their class, to learn from."""
 
     def __init__(self, pictures: Any):
@@ -171,7 +159,7 @@ def supervised(corpus: Any, **options: Any) -> Any:
     from diptych.objectives.cross_entropy import CrossEntropy
 
     made = recipes.simclr(corpus, **options)
-    encoder, data = made.model.encoder, Known(made.data)
+    encoder, data = made.model.encoder, Taught(made.data)
     with heads.seeded(options["seed"]):
         objective = CrossEntropy(data.classes, encoder.dim, features="single")
     views = [made.views[0], View("target", "target", by="data")]

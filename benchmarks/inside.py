@@ -48,6 +48,7 @@ from typing import Any
 import kept
 import looks
 import numpy as np
+import written
 
 SHOWN = ("rank", "rank_centred", "rank_energy", "alignment", "uniformity", "knn", looks.DEV)
 DOCUMENTS = "iclr2021_papers"
@@ -101,15 +102,10 @@ def groups(rate: float, weight: float, blocks: int) -> dict[str, list[str]]:
 
 def parsed(arm: str) -> tuple[str, str | None, dict[str, Any]]:
     """The recipe of an arm, its corpus and its options."""
-    named, *options = arm.split(":")
+    named, found = written.parsed(arm)
     recipe, _, corpus = named.partition("@")
-    found: dict[str, Any] = {}
-    for option in options:
-        name, _, text = option.partition("=")
-        try:
-            found[name] = json.loads(text) if name != "rank_reduction_phase" else text
-        except ValueError:
-            found[name] = text
+    if "rank_reduction_phase" in found:
+        found["rank_reduction_phase"] = str(found["rank_reduction_phase"])  # "1", "2" or "all"
     return recipe, corpus or None, found
 
 
