@@ -126,6 +126,7 @@ def _facts(recipe: Recipe, machine: Machine) -> dict[str, Any]:
         "objective": type(recipe.objective).__name__,
         "settings": _settings(recipe),
         "paper": recipe.objective.paper,
+        "aim": recipe.objective.aim,
         "source": citations.source(recipe.call.function) if recipe.call else "",
         "documents": len(recipe.data),
         "parameters": sum(p.numel() for p in recipe.model.encoder.parameters()),

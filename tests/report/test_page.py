@@ -75,6 +75,14 @@ def test_the_page_names_the_paper_of_the_recipe_and_that_of_the_objective(whole)
     assert links >= {"https://arxiv.org/abs/2508.03453", "https://arxiv.org/abs/1807.03748"}
 
 
+def test_the_page_says_what_the_objective_does_and_nothing_where_it_is_not_known():
+    known = Seen(page.page(card(aim="makes one view foretell the other")))
+    assert "Training makes one view foretell the other." in known
+    unknown = Seen(page.page(card()))
+    assert "What was compared" in unknown
+    assert "Training ." not in unknown
+
+
 def test_the_page_loads_nothing_from_elsewhere(whole):
     both = whole + side_by_side(Comparison("two", [card(), card(lr=0.1)]))
     loads = [

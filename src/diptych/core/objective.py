@@ -43,6 +43,7 @@ class Objective(nn.Module, ABC):
     """A function of embeddings. It never sees the encoder, the optimiser or the processes."""
 
     paper: str
+    aim: str = ""  # what training by it does, for a person: "pulls the views of one sample together"
     reads_tokens: bool = False  # whether it reads the states of masked patches (`Encoded.tokens`), of model and teacher
 
     @abstractmethod

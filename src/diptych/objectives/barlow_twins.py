@@ -23,6 +23,7 @@ class BarlowTwins(Objective):
     """
 
     paper = "arXiv:2103.03230"
+    aim = "makes each feature alike in two views, and unlike the other features"
 
     def __init__(self, off_diagonal: float = 0.0051):
         super().__init__()

@@ -18,6 +18,7 @@ class BYOL(Objective):
     """
 
     paper = "arXiv:2006.07733"
+    aim = "makes one view foretell what a teacher, the model's running mean, makes of the other"
 
     def __init__(self, head: Twin, predictor: nn.Module):
         super().__init__()

@@ -27,6 +27,7 @@ class CrossEntropy(Objective):
     """
 
     paper = "arXiv:1503.00075; for pairs of sentences arXiv:2303.14537"
+    aim = "tells the labels apart"
 
     def __init__(self, classes: int, width: int, features: Features = "pair", error: Error = "log"):
         super().__init__()

@@ -19,6 +19,7 @@ class Decoupled(Objective):
     """
 
     paper = "arXiv:2110.06848"
+    aim = "pulls the views of one sample together and pushes those of others away"
 
     def __init__(self, temperature: float = 0.2, symmetric: bool = False):
         super().__init__()

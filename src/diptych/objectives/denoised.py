@@ -23,6 +23,7 @@ class Denoised(Objective):
         super().__init__()
         self.objective, self.head = objective, head or nn.Identity()
         self.paper = "; ".join(dict.fromkeys([Denoised.paper, objective.paper]))
+        self.aim = objective.aim
 
     def forward(self, views: Views, teacher: Views) -> Terms:
         given, biases = views["view"], views.get("bias", [])

@@ -25,6 +25,7 @@ class DINO(Objective):
     """
 
     paper = "arXiv:2104.14294"
+    aim = "makes one view choose the prototypes that a teacher, the model's running mean, chooses for the other"
 
     def __init__(self, head: Twin, targets: Targets, student: float = 0.1):
         super().__init__()

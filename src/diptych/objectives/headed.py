@@ -20,7 +20,7 @@ class Headed(Objective):
     def __init__(self, objective: Objective, head: nn.Module, roles: tuple[str, ...] = ("view", "negative")):
         super().__init__()
         self.objective, self.head, self.roles = objective, head, roles
-        self.paper = objective.paper
+        self.paper, self.aim = objective.paper, objective.aim
 
     def forward(self, views: Views, teacher: Views) -> Terms:
         headed = {

@@ -24,6 +24,7 @@ class IBOT(Objective):
     """
 
     paper = "arXiv:2111.07832"
+    aim = "fills in the patches that a mask hides, as the teacher sees them"
     reads_tokens = True
 
     def __init__(self, head: Twin, targets: Targets, student: float = 0.1, role: str = "global"):

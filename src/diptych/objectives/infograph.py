@@ -24,6 +24,7 @@ class InfoGraph(Objective):
     """
 
     paper = "arXiv:1908.01000"
+    aim = "tells the parts of a graph from those of others"
     reads_tokens = True
 
     def __init__(self, local: nn.Module, whole: nn.Module):

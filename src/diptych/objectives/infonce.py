@@ -27,6 +27,7 @@ class InfoNCE(Objective):
     """
 
     paper = "arXiv:1807.03748; with hard negatives arXiv:2104.08821"
+    aim = "pulls the views of one sample together and pushes those of others away"
 
     def __init__(
         self,

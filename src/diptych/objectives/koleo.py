@@ -21,6 +21,7 @@ class KoLeo(Objective):
     """
 
     paper = "arXiv:1806.03198"
+    aim = "spreads the samples of a batch"
 
     def __init__(self, role: str = "global"):
         super().__init__()

@@ -34,6 +34,7 @@ class MixCSE(Objective):
     """
 
     paper = "MixCSE"
+    aim = "pulls the views of one sample together and pushes those of others, and mixtures of both, away"
 
     def __init__(self, temperature: float = 0.05, mix: float = 0.2, blocks: Blocks = "both", mask: Mask = "-inf"):
         super().__init__()

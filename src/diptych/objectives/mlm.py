@@ -20,6 +20,7 @@ class MLM(Objective):
     """
 
     paper = "arXiv:1810.04805"
+    aim = "guesses hidden words"
 
     def forward(self, views: Views, teacher: Views) -> Terms:
         told = [encoded.guessed for encoded in views.get("masked", [])]
@@ -43,6 +44,7 @@ class AuxiliaryMLM(Objective):
     """
 
     paper = "arXiv:2210.06432"
+    aim = "guesses hidden words from the embedding"
 
     def __init__(self, language: nn.Module, dim: int, heads: int, depth: int = 2, seed: int = 0):
         super().__init__()

@@ -19,6 +19,7 @@ class NTXent(Objective):
     """
 
     paper = "arXiv:2002.05709"
+    aim = "pulls the views of one sample together and pushes those of others away"
 
     def __init__(self, temperature: float = 0.5, base_temperature: float | None = None):
         super().__init__()

@@ -20,6 +20,7 @@ class MomentumQueue(Objective):
     """
 
     paper = "arXiv:2109.04380"
+    aim = "pulls the views of one sample together and pushes those of others, earlier ones among them, away"
     rows: Tensor
     count: Tensor
 

@@ -34,6 +34,7 @@ class RankReduction(Objective):
     """
 
     paper = "arXiv:2405.11297"
+    aim = "weighs how many directions a batch spreads over"
     steps: Tensor
     mean: Tensor
     peak: Tensor

@@ -12,6 +12,7 @@ class CosineRegression(Objective):
     """
 
     paper = "arXiv:1908.10084"
+    aim = "fits the cosine of a pair to its score"
 
     def forward(self, views: Views, teacher: Views) -> Terms:
         first, second = (encoded.projection for encoded in views["view"])

@@ -19,6 +19,7 @@ class Sum(Objective):
         self.weights = [float(weight) for weight, _ in pairs]
         self.parts = nn.ModuleList(part for _, part in pairs)
         self.paper = "; ".join(dict.fromkeys(part.paper for _, part in pairs))
+        self.aim = "; ".join(dict.fromkeys(part.aim for _, part in pairs if part.aim))
 
     def forward(self, views: Views, teacher: Views) -> Terms:
         found = [part(views, teacher) for part in self.parts]

@@ -41,6 +41,7 @@ class Card:
     views: Sequence[Mapping[str, str]] = ()  # role, column, transform, perturb, by
     objective: str = ""
     paper: str = ""  # of the objective: "arXiv:1807.03748"
+    aim: str = ""  # of the objective: "pulls the views of one sample together"
     scores: Table = field(default_factory=dict)
     errors: Table = field(default_factory=dict)
     paired: Mapping[str, Mapping[str, Mapping[str, float]]] = field(default_factory=dict)

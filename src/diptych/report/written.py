@@ -28,6 +28,7 @@ def card(run: Run, name: str | None = None) -> Card:
         views=told.get("views", []),
         objective=told.get("objective", ""),
         paper=told.get("paper", ""),
+        aim=told.get("aim", ""),
         scores=scores.get("scores", {}),
         errors=scores.get("errors", {}),
         paired=scores.get("paired", {}),
