@@ -1,6 +1,6 @@
 """A column on disk, as a Python sequence."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any, Generic, TypeVar, overload
 
 import numpy as np
@@ -10,11 +10,6 @@ from diptych.plural import counted
 
 T = TypeVar("T")
 TOGETHER = 512  # values that are decoded at once when all are wanted
-
-
-def places(indices: Iterable[int]) -> np.ndarray:
-    """Numbers as an array of 8 bytes each, whatever they come in."""
-    return np.asarray(indices, np.int64) if isinstance(indices, np.ndarray) else np.fromiter(indices, np.int64)
 
 
 class Column(Sequence[T], Generic[T]):

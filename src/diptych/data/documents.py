@@ -10,7 +10,8 @@ import pyarrow as pa
 from jaxtyping import Int
 
 from diptych.data import cache, corpus
-from diptych.data.column import Column, places
+from diptych.data.chosen import places
+from diptych.data.column import Column
 from diptych.data.columns import label_of
 from diptych.data.sources import find
 from diptych.data.tally import Tally
@@ -53,12 +54,9 @@ class Documents:
 
         Raises IndexError if there is no such place, ValueError if there is none at all.
         """
-        rows = places(indices)
+        rows = places(indices, len(self), "document")
         if not len(rows):
             raise ValueError(f"a corpus has at least one document; none of {self.name} was selected")
-        if rows.min() < -len(self) or rows.max() >= len(self):
-            raise IndexError(f"{self.name} has {counted(len(self), 'document')}; got {rows.min()} to {rows.max()}")
-        rows = rows % len(self)
         return replace(
             self,
             texts=self.texts.take(rows),

@@ -15,11 +15,9 @@ from jaxtyping import Bool, Int
 from tokenizers import Tokenizer
 
 from diptych.core import Record, Text
-from diptych.data import cache
-from diptych.data.column import places
+from diptych.data import cache, chosen
 from diptych.data.documents import Documents
 from diptych.data.sentences import Segmentation, boundaries, lengths
-from diptych.plural import counted
 from diptych.tokens.pieces import together
 from diptych.tokens.read import Read, reader
 from diptych.tokens.tokenise import plain
@@ -82,19 +80,15 @@ class TokenStore:
         return self.starts[-1] if self.rows is None else len(self.rows)
 
     def __getitem__(self, i: int) -> Record:
-        if not -len(self) <= i < len(self):
-            raise IndexError(f"there is no document {i} among {counted(len(self), 'document')}")
-        row = i % len(self) if self.rows is None else int(self.rows[i])
+        row = chosen.row(self.rows, len(self), i, "document")
         batch = bisect_right(self.starts, row) - 1
         return {"text": self.batches[batch][row - self.starts[batch]]}
 
     def select(self, indices: Iterable[int]) -> "TokenStore":
         """The documents at these places, in this order. Raises IndexError if there is no such place."""
-        chosen = places(indices)
-        if len(chosen) and not -len(self) <= chosen.min() <= chosen.max() < len(self):
-            raise IndexError(f"{counted(len(self), 'document')} to choose among; got {chosen.min()} to {chosen.max()}")
-        rows = chosen % max(1, len(self)) if self.rows is None else self.rows[chosen]
-        return replace(self, fingerprint=cache.key("select", self.fingerprint, chosen), rows=rows)
+        these = chosen.places(indices, len(self), "document")
+        rows = these if self.rows is None else self.rows[these]
+        return replace(self, fingerprint=cache.key("select", self.fingerprint, these), rows=rows)
 
     @cached_property
     def lengths(self) -> Int[np.ndarray, " n"]:

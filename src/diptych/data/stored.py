@@ -18,8 +18,7 @@ import numpy as np
 from jaxtyping import Int
 
 from diptych.core import DataError
-from diptych.data import cache
-from diptych.data.column import places
+from diptych.data import cache, chosen
 from diptych.data.files import shown
 from diptych.data.tally import Tally
 from diptych.plural import counted
@@ -59,9 +58,7 @@ class Stored:
 
     def row(self, i: int) -> int:
         """Where item i is in the index. Raises IndexError if there is no such item."""
-        if not -len(self) <= i < len(self):
-            raise IndexError(f"there are {counted(len(self), self.noun)}; got {i}")
-        return i % len(self) if self.rows is None else int(self.rows[i])
+        return chosen.row(self.rows, len(self), i, self.noun)
 
     def of(self, x: Int[np.ndarray, " N"]) -> Int[np.ndarray, " n"]:
         """A column of the index, for the items that were chosen."""
@@ -83,12 +80,9 @@ class Stored:
 
     def select(self, indices: Iterable[int]) -> Self:
         """The items at these places, in this order. Raises IndexError if there is no such place."""
-        chosen = places(indices)
-        if len(chosen) and not -len(self) <= chosen.min() <= chosen.max() < len(self):
-            raise IndexError(f"there are {counted(len(self), self.noun)}; got {chosen.min()} to {chosen.max()}")
-        chosen = chosen % max(1, len(self))
-        rows = chosen if self.rows is None else self.rows[chosen]
-        return replace(self, rows=rows, fingerprint=cache.key("select", self.fingerprint, chosen))
+        these = chosen.places(indices, len(self), self.noun)
+        rows = these if self.rows is None else self.rows[these]
+        return replace(self, rows=rows, fingerprint=cache.key("select", self.fingerprint, these))
 
 
 @dataclass(frozen=True)

@@ -3,8 +3,9 @@
 from typing import TYPE_CHECKING, Unpack
 
 from diptych.core import Recipe, recipe
-from diptych.recipes.settings import KINDS, Settings
+from diptych.recipes.settings import Settings
 from diptych.recipes.text import Rule, build, contrastive, window
+from diptych.recipes.usual import KINDS
 
 if TYPE_CHECKING:
     from diptych.data.documents import Documents

@@ -6,8 +6,9 @@ from diptych.core import Recipe, recipe
 from diptych.recipes import sentences as of_sentences
 from diptych.recipes.dropout import noisy
 from diptych.recipes.sentences import LENGTH
-from diptych.recipes.settings import Settings, options
+from diptych.recipes.settings import Settings
 from diptych.recipes.text import Method
+from diptych.recipes.usual import options
 
 if TYPE_CHECKING:
     from diptych.core import View

@@ -6,7 +6,7 @@ from diptych.core import Recipe, recipe
 from diptych.recipes import distillation
 from diptych.recipes.distillation import Kind, Plan
 from diptych.recipes.pictures import Method, Settings, build
-from diptych.recipes.settings import Defaults
+from diptych.recipes.usual import Defaults
 
 if TYPE_CHECKING:
     from diptych.core import Objective

@@ -4,8 +4,9 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Unpack
 
 from diptych.core import Perturb, Recipe, recipe
-from diptych.recipes.settings import KINDS, Settings
+from diptych.recipes.settings import Settings
 from diptych.recipes.text import Rule, build, contrastive, window
+from diptych.recipes.usual import KINDS
 
 if TYPE_CHECKING:
     from diptych.data.documents import Documents

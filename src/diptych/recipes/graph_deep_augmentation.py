@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING, Any, Unpack
 
 from diptych.core import Recipe, recipe
 from diptych.recipes.graphs import Method, Settings, build
-from diptych.recipes.settings import options
+from diptych.recipes.usual import options
 
 if TYPE_CHECKING:
     from diptych.data.graphs.store import Graphs

@@ -6,7 +6,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, TypedDict
 
 from diptych.recipes.also import Also, also
-from diptych.recipes.settings import Defaults, Training, batch_of, check_name, options, steps_of
+from diptych.recipes.settings import Training
+from diptych.recipes.usual import Defaults, batch_of, check_name, options, steps_of
 
 if TYPE_CHECKING:
     from diptych.core import Model, Objective, Optimiser, Recipe, Teacher, Transform, View

@@ -7,8 +7,9 @@ from diptych.core import Recipe, recipe
 from diptych.recipes import sentences as of_sentences
 from diptych.recipes.dropout import noisy
 from diptych.recipes.sentences import LENGTH, PAPER
-from diptych.recipes.settings import Defaults, Settings, options
+from diptych.recipes.settings import Settings
 from diptych.recipes.text import Method
+from diptych.recipes.usual import Defaults, options
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

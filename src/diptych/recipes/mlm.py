@@ -4,8 +4,9 @@ from typing import TYPE_CHECKING, Unpack
 
 from diptych.core import Recipe, recipe
 from diptych.recipes.sentences import read
-from diptych.recipes.settings import KINDS, Defaults, Settings
+from diptych.recipes.settings import Settings
 from diptych.recipes.text import Method
+from diptych.recipes.usual import KINDS, Defaults
 
 if TYPE_CHECKING:
     from diptych.core import Model, View

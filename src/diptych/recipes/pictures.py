@@ -6,17 +6,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, TypedDict
 
 from diptych.recipes.also import Also, also
-from diptych.recipes.settings import (
-    Defaults,
-    Labelled,
-    Training,
-    Warmup,
-    batch_of,
-    check_name,
-    optimiser_of,
-    options,
-    steps_of,
-)
+from diptych.recipes.settings import Labelled, Training, Warmup
+from diptych.recipes.usual import Defaults, batch_of, check_name, optimiser_of, options, steps_of
 
 if TYPE_CHECKING:
     from diptych.core import Model, Objective, Recipe, Teacher, View

@@ -10,8 +10,9 @@ from diptych.core import Recipe, recipe
 from diptych.plural import counted
 from diptych.recipes import sentences as of_sentences
 from diptych.recipes.sentences import OWN
-from diptych.recipes.settings import Defaults, Settings, options
+from diptych.recipes.settings import Settings
 from diptych.recipes.text import Method
+from diptych.recipes.usual import Defaults, options
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -6,17 +6,9 @@ from typing import TYPE_CHECKING, Literal, Unpack
 from diptych.core import Recipe, View, recipe
 from diptych.recipes.also import also
 from diptych.recipes.rows import EVERY, Judged, of_rows
-from diptych.recipes.settings import (
-    KINDS,
-    Defaults,
-    Settings,
-    batch_of,
-    check_name,
-    optimiser_of,
-    options,
-    steps_of,
-)
+from diptych.recipes.settings import Settings
 from diptych.recipes.start import encoder_of
+from diptych.recipes.usual import KINDS, Defaults, batch_of, check_name, optimiser_of, options, steps_of
 
 if TYPE_CHECKING:
     from diptych.core import Objective

@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING, Any
 
 from diptych.plural import counted
 from diptych.recipes.dropout import STATIC_DROPOUT
-from diptych.recipes.settings import KINDS, Defaults, Settings, options
+from diptych.recipes.settings import Settings
 from diptych.recipes.text import Method, build
+from diptych.recipes.usual import KINDS, Defaults, options
 
 if TYPE_CHECKING:
     from diptych.core import Model, Recipe

@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING, Unpack
 
 from diptych.core import Recipe, recipe
 from diptych.recipes.pictures import Method, Settings, build
-from diptych.recipes.settings import Defaults
+from diptych.recipes.usual import Defaults
 
 if TYPE_CHECKING:
     from diptych.data.images.store import Pictures

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from diptych.recipes.settings import Defaults
+from diptych.recipes.usual import Defaults
 
 if TYPE_CHECKING:
     from diptych.core import Encoder

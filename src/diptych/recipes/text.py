@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 from diptych.plural import counted
 from diptych.recipes.also import also
-from diptych.recipes.settings import Defaults, Settings, batch_of, check_name, optimiser_of, options, steps_of
+from diptych.recipes.settings import Settings
 from diptych.recipes.start import encoder_of
+from diptych.recipes.usual import Defaults, batch_of, check_name, optimiser_of, options, steps_of
 
 if TYPE_CHECKING:
     from diptych.core import Draw, Model, Objective, Recipe, Teacher, Text, View
