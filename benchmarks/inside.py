@@ -111,7 +111,7 @@ def parsed(arm: str) -> tuple[str, str | None, dict[str, Any]]:
 
 def line(given: argparse.Namespace, arm: str, seed: int) -> dict[str, Any]:
     """The name of a run, and what decides it: its options, and the start by a hash of its files."""
-    own = {name: getattr(given, name) for name in ("lr", "steps", "batch", "every", "ranks")}
+    own = {name: getattr(given, name) for name in ("lr", "steps", "batch", "every", "ranks", "pairs")}
     decided = own | {k: x for k, x in parsed(arm)[2].items() if k in own} | {"start": _fingerprint(given.start)}
     return {"arm": arm, "seed": seed, "settings": decided}
 
@@ -191,7 +191,8 @@ def learn(job: tuple[argparse.Namespace, str, int]) -> dict[str, Any]:
         recipe = recipe_of(given, arm, seed, Path(scratch))
         encoder = recipe.model.encoder
         begun = str(Path(scratch) / "random") if "begin=random" in arm else given.start
-        out["before"] = (before.__wrapped__ if begun != given.start else before)(given.data, begun, where, corpus)
+        first = before.__wrapped__ if begun != given.start else before
+        out["before"] = first(given.data, begun, where, corpus, given.pairs)
         encoder.save(Path(scratch) / "start")
         probe = Rank(encoder.prepare(looks.sentences(given.data)), given.ranks)
         seeing = [Geometry(), probe, Asking(looks.few(given.data, corpus), given.every)]
@@ -203,21 +204,22 @@ def learn(job: tuple[argparse.Namespace, str, int]) -> dict[str, Any]:
             return out | {"after": None, "error": str(error), "curve": curve}
         encoder.save(Path(scratch) / "model")
         encoder = encoders.load(Path(scratch) / "model").to(where)
-        out |= {"after": along.scores(looks.tasks(given.data), encoder.encode), "curve": curve}
+        out |= {"after": along.scores(looks.tasks(given.data, given.pairs), encoder.encode), "curve": curve}
         if corpus in looks.CORPORA:
             out["knn"] = looks.knn(encoder, given.data)
-        out["layers"] = looks.layers(encoder, given.data, corpus)
+        if given.layers:
+            out["layers"] = looks.layers(encoder, given.data, corpus)
         return out | {"change": looks.change(encoder, encoders.load(Path(scratch) / "start"))}
 
 
 @cache
-def before(data: Path, start: str, where: str, corpus: str | None) -> dict[str, Any]:
+def before(data: Path, start: str, where: str, corpus: str | None, pairs: int | None) -> dict[str, Any]:
     """The same of the encoder that all runs start from."""
     from diptych import encoders
     from diptych.evaluate import along
 
     encoder = encoders.load(start).to(where)
-    found: dict[str, Any] = along.scores(looks.tasks(data), encoder.encode)
+    found: dict[str, Any] = along.scores(looks.tasks(data, pairs), encoder.encode)
     found["layers"] = looks.layers(encoder, data, corpus)
     return found | ({"knn": looks.knn(encoder, data)} if corpus in looks.CORPORA else {})
 
@@ -283,6 +285,8 @@ def main() -> None:
     asked.add_argument("--batch", type=int, default=64)
     asked.add_argument("--every", type=int, default=50, help="steps between scores")
     asked.add_argument("--ranks", type=int, default=25, help="steps between ranks")
+    asked.add_argument("--pairs", type=int, help="test pairs of each STS set, evenly spaced (default: all)")
+    asked.add_argument("--layers", action=argparse.BooleanOptionalAction, default=True, help="look into every layer")
     asked.add_argument("--seeds", default="0,1,2,3,4")
     asked.add_argument("--workers", type=int, default=os.cpu_count() or 1)
     asked.add_argument("--runs", type=Path)

@@ -187,7 +187,7 @@ def test_inside_knows_a_run_by_all_that_decides_it(script, asked, refused, data,
     assert [job[1:] for job in asked(*call)] == [job[1:] for job in jobs[3:]]
     for option, value, told in (
         ("--lr", 3e-5, "lr 3e-05"), ("--steps", 9, "steps 9"), ("--batch", 8, "batch 8"), ("--every", 7, "every 7"),
-        ("--ranks", 5, "ranks 5"), ("--start", data / "other", "start "),
+        ("--ranks", 5, "ranks 5"), ("--pairs", 3, "pairs 3"), ("--start", data / "other", "start "),
     ):  # fmt: skip
         assert f"this call gives {told}" in refused(*call, option, value)
     write(data / "r.jsonl", *(line(*job) | {"after": None} for job in jobs if "regression" in job[1]))
@@ -222,6 +222,38 @@ def test_the_results_that_are_kept_are_read(script, name, baseline, monkeypatch,
     out = capsys.readouterr().out
     assert '"n": 5' in out
     assert "diverged" not in out
+
+
+def test_fewer_test_pairs_are_evenly_spaced_and_those_of_dev_are_all_there(script, tmp_path):
+    rows = [{"sentence1": f"a {i}", "sentence2": f"b {i}", "score": i % 5, "split": "test"} for i in range(10)]
+    dev = [{**row, "sentence1": f"dev {i}", "split": "dev"} for i, row in enumerate(rows[:3])]
+    (tmp_path / "sts").mkdir()
+    for name in ("sts12", "sts13", "sts14", "sts15", "sts16", "sickr", "stsb"):
+        write(tmp_path / "sts" / f"{name}.jsonl", *rows, *dev)
+    looks = script("looks")
+    whole, some = ({task.name: task for task in looks.tasks(tmp_path, n)} for n in (None, 4))
+    firsts = [text for text in some["stsb"].texts if not text.startswith("b")]
+    assert firsts == ["a 0", "a 3", "a 6", "a 9", "dev 0", "dev 1", "dev 2"]
+    assert len(whole["stsb"].texts) == 26
+    asked = {id(task) for name, task in some.items() if not name.startswith("mean")}
+    assert {id(task) for task in some["mean of 7"].there.values()} == asked
+    assert looks.SEVEN == "mean_of_7_spearman"
+
+
+def test_a_smaller_encoder_has_the_blocks_that_were_named_in_their_order(script):
+    import torch
+    from transformers import BertConfig, BertModel
+
+    torch.manual_seed(0)
+    small = BertConfig(vocab_size=30, hidden_size=8, num_hidden_layers=4, num_attention_heads=2, intermediate_size=16)
+    encoder = type("Encoder", (), {"network": BertModel(small)})()
+    there = list(encoder.network.encoder.layer)
+    with pytest.raises(SystemExit, match="block 4 is not there: the model has blocks 0 to 3"):
+        script("fewer_blocks").keep(encoder, [0, 4])
+    assert list(encoder.network.encoder.layer) == there
+    script("fewer_blocks").keep(encoder, [3, 1])
+    assert list(encoder.network.encoder.layer) == [there[3], there[1]]
+    assert encoder.network.config.num_hidden_layers == 2
 
 
 # ---------------------------------------------------------------- seeds that diverged
