@@ -41,6 +41,30 @@ def test_graphcl_asks_every_graph_once_in_stratified_folds():
     assert {*found.c} <= {*svm.GRID}
 
 
+@pytest.mark.parametrize("scaled", [False, True])
+@pytest.mark.parametrize("kind", [np.float32, sparse.csr_matrix])
+def test_graphcl_is_the_search_of_scikit_learn(scaled, kind):
+    from sklearn.model_selection import GridSearchCV, StratifiedKFold
+    from sklearn.pipeline import make_pipeline
+    from sklearn.preprocessing import StandardScaler
+    from sklearn.svm import SVC
+
+    rows, classes = blobs(90, 0.9, seed=4)
+    rows = np.column_stack([np.exp(rows), np.arange(90) % 7])
+    right, chosen = np.empty(90, bool), []
+    for train, test in StratifiedKFold(10, shuffle=True, random_state=3).split(rows, classes):
+        machine = make_pipeline(StandardScaler(with_mean=False) if scaled else "passthrough", SVC())
+        search = GridSearchCV(machine, {"svc__C": svm.GRID}, cv=5).fit(rows[train], classes[train])
+        right[test] = search.predict(rows[test]) == classes[test]
+        chosen.append(search.best_params_["svc__C"])
+    given = sparse.csr_matrix(rows) if kind is sparse.csr_matrix else rows.astype(kind)
+    found = svm.judge("graphcl", given, classes, 3, scaled)
+    assert found.c == chosen
+    assert np.array_equal(found.right, right)
+    assert len({*chosen}) > 1
+    assert 0.5 < right.mean() < 1
+
+
 def test_pygcl_asks_a_random_tenth():
     rows, classes = blobs(200)
     one, same, other = (svm.judge("pygcl", rows, classes, seed) for seed in (0, 0, 1))
