@@ -63,7 +63,7 @@ def groups(rate: float, weight: float, blocks: int) -> dict[str, list[str]]:
     late = round(2 * blocks / 3)  # two thirds of the blocks, as the recipe has it
     at, reduced = f"perturb_layer={late}:perturb_rate={rate}", "rank_reduction={}"
     objectives = ("simcse", "mixcse", "esimcse", "infocse", "promptbert")
-    crop, labels = f"crop@{DOCUMENTS}", "regression@stsb:objective=squared:batch=64:lr=1e-4"
+    crop, labels = f"crop@{DOCUMENTS}", "regression@stsb:batch=64:lr=1e-4"
     masked = [f"{crop}:mask={x}" for x in (0.1, 0.3, 0.5, 0.7)]
     last = [f"{crop}:train_last={k}" for k in range(1, blocks)]
     return {
@@ -84,8 +84,7 @@ def groups(rate: float, weight: float, blocks: int) -> dict[str, list[str]]:
             labels,
             *(f"{labels}:perturb_layer={i}:perturb_rate={rate}" for i in range(1, blocks + 1)),
             *(f"{labels}:dropout={x}" for x in (0.0, 0.2, 0.3)),
-            "regression@stsb:batch=64:lr=1e-4",
-            *(f"regression@stsb:batch=64:lr=1e-4:{reduced.format(x)}" for x in (0.001, 0.01, 0.1)),
+            *(f"{labels}:{reduced.format(x)}" for x in (0.001, 0.01, 0.1)),
         ],
         "views": [f"dropout@{DOCUMENTS}", crop, f"dropout@{DOCUMENTS}:{at}", f"{crop}:{at}"],
         "masks": [crop, *masked],
