@@ -15,6 +15,7 @@ from typing import Any
 import kept
 import looks
 import numpy as np
+from written import parsed
 
 from diptych.measure import paired
 from diptych.measure.correlation import spearman
@@ -57,10 +58,15 @@ def cka(run: Mapping[str, Any]) -> float:
     return float(run["layers"]["cka"])
 
 
-def less(runs: Runs, arm: str, other: str, of: Number = seven) -> str:
+def less(runs: Runs, arm: str, other: str, of: Number = seven, digits: int = 2) -> str:
     """One arm less another, by seed."""
+    return spread([*each(runs, arm, other, of).values()], digits)
+
+
+def each(runs: Runs, arm: str, other: str, of: Number = seven) -> dict[int, float]:
+    """The same of every seed that both have."""
     shared = sorted(runs.get(arm, {}).keys() & runs.get(other, {}).keys())
-    return spread([of(runs[arm][s]) - of(runs[other][s]) for s in shared])
+    return {s: of(runs[arm][s]) - of(runs[other][s]) for s in shared}
 
 
 def gain(runs: Runs, arm: str, of: Number, before: Number) -> str:
@@ -68,11 +74,11 @@ def gain(runs: Runs, arm: str, of: Number, before: Number) -> str:
     return spread([of(run) - before(run["before"]) for _, run in sorted(runs.get(arm, {}).items())])
 
 
-def spread(values: list[float]) -> str:
+def spread(values: list[float], digits: int = 2) -> str:
     if len(values) < 2:
-        return "not run" if not values else f"{values[0]:+.2f} (one seed)"
+        return "not run" if not values else f"{values[0]:+.{digits}f} (one seed)"
     low, high = paired.repeated(np.array(values))
-    return f"{np.mean(values):+.2f} [{low:+.2f}, {high:+.2f}] ({len(values)} seeds)"
+    return f"{np.mean(values):+.{digits}f} [{low:+.{digits}f}, {high:+.{digits}f}] ({len(values)} seeds)"
 
 
 def mean(runs: Runs, arm: str, of: Number = seven) -> float:
@@ -94,6 +100,17 @@ def sweep(runs: Runs, base: str, layers: range, arm: str, of: Number) -> None:
         if arm.format(layer, "stop") in runs and arm.format(layer, "pass") in runs:
             stop, through = arm.format(layer, "stop"), arm.format(layer, "pass")
             print(f"  layer {layer} stop less pass: {less(runs, stop, through, of)}")
+    blocks = [each(runs, arm.format(i, "stop"), arm.format(i, "pass"), of) for i in layers[1:-1]]
+    seeds = sorted(set.intersection(*({*x} for x in blocks)))
+    print(f"  stop less pass, mean of the blocks: {spread([float(np.mean([x[s] for x in blocks])) for s in seeds])}")
+
+
+def alike(runs: Runs, arms: list[str]) -> None:
+    """Mean CKA of layers with layers, of runs that were looked into."""
+    seen = {arm: {s: run for s, run in seeds.items() if "layers" in run} for arm, seeds in runs.items()}
+    print(f"17: CKA of layers less simcse ({mean(seen, 'simcse', cka):.3f})")
+    for arm in arms:
+        print(f"  {arm}: {less(seen, arm, 'simcse', cka, 4)}  dev {mean(runs, arm, dev):.2f}")
 
 
 def best(runs: Runs, arms: list[str]) -> str | None:
@@ -111,13 +128,12 @@ def deep(runs: Runs, blocks: int) -> None:
         print(f"  {arm}: {less(runs, arm, 'simcse')}")
     pcas = [a for a in runs if "perturb_noise=pca" in a]
     for arm in sorted(pcas):
-        print(f"  15 {arm} less simcse: {less(runs, arm, 'simcse')}")
+        there = name.format(parsed(arm)[1]["perturb_layer"], "stop")
+        print(f"  15 {arm} less simcse: {less(runs, arm, 'simcse')}, less dropout there {less(runs, arm, there)}")
     chosen = best(runs, pcas)
     if stops and chosen:
         print(f"15: best of PCA ({chosen}) less best of dropout ({stops}), by dev: {less(runs, chosen, stops)}")
-    if stops:
-        plain = f"simcse ({mean(runs, 'simcse', cka):.3f})"
-        print(f"17: CKA of layers, {stops} less {plain}: {less(runs, stops, 'simcse', cka)}")
+    alike(runs, [name.format(i, "stop") for i in layers])
     for arm in sorted(a for a in runs if a.endswith("reverse") or ("train_last" in a and a.startswith("simcse"))):
         print(f"  instead {arm} less simcse: {less(runs, arm, 'simcse')}")
     for arm in sorted(a for a in runs if a.startswith("simcse:dropout=0.0:perturb")):
@@ -140,15 +156,17 @@ def labels(runs: Runs) -> None:
 
 
 def ranks(runs: Runs) -> None:
-    print("20, 21: rank along runs, and Spearman's rho of rank and STS-B dev up to the peak and after it")
+    print("20, 21: rank along runs, and Spearman's rho of rank and STS-B dev: in all, up to the peak, after it")
     for arm in ("simcse", "mixcse", "esimcse", "infocse", "promptbert"):
+        print(f"  {arm} less simcse: {less(runs, arm, 'simcse')}, STS-B test {less(runs, arm, 'simcse', test)}")
         for seed, run in sorted(runs.get(arm, {}).items()):
             print(f"  {arm} seed {seed}: {traced(run['curve'])}")
     print("22, 23, 24: rank reduction")
     for arm in sorted(a for a in runs if "rank_reduction" in a and "@" not in a):
         plain = arm.split(":rank_reduction")[0]
-        print(f"  {arm}: less {plain} {less(runs, arm, plain)}, rank {mean(runs, plain, last_rank):.1f} to "
-              f"{mean(runs, arm, last_rank):.1f}, std {std(runs, plain):.2f} to {std(runs, arm):.2f}")  # fmt: skip
+        print(f"  {arm}: less {plain} {less(runs, arm, plain)}, STS-B test {less(runs, arm, plain, test)}, rank "
+              f"{mean(runs, plain, last_rank):.1f} to {mean(runs, arm, last_rank):.1f}, "
+              f"{less(runs, arm, plain, last_rank)}, std {std(runs, plain):.2f} to {std(runs, arm):.2f}")  # fmt: skip
     some = [a for a, seeds in runs.items() if len(seeds) >= 5 and "@" not in a]
     x, y = ([f(runs, a) for a in some] for f in (lambda r, a: mean(r, a, last_rank), std))
     if len(some) > 3:
@@ -164,9 +182,18 @@ def traced(curve: list[dict[str, float]]) -> str:
     peak = found.step if found.interior else looked[-1][0]
     scored = [(x["step"], x["rank"], x[looks.DEV]) for x in curve if looks.DEV in x and "rank" in x]
     parts = [[x for x in scored if x[0] <= peak], [x for x in scored if x[0] >= peak]]
-    rhos = [f"{spearman(*np.array(part).T[1:]):+.2f}" for part in parts if len(part) > 2]
+    rhos = [f"{spearman(*np.array(part).T[1:]):+.2f}" for part in (scored, *parts) if len(part) > 2]
     some = [round(rank, 1) for _, rank in looked[:: max(1, len(looked) // 8)]]
     return f"{f'peak at {peak}' if found.interior else 'no peak'}, {found.now}; rho {' '.join(rhos)}; ranks {some}"
+
+
+def early(run: Mapping[str, Any], corpus: str) -> tuple[int | None, ...]:
+    """The first looks at which nine tenths of what a run came to are there: of k-NN, and of STS-B dev."""
+    found = []
+    for key, began in (("knn", run["before"]["knn"][corpus]), (looks.DEV, run["before"][looks.DEV])):
+        seen = [(int(x["step"]), x[key] - began) for x in run["curve"] if key in x]
+        found.append(next((step for step, gain in seen if gain >= 0.9 * seen[-1][1]), None))
+    return tuple(found)
 
 
 def documents(runs: Runs, corpus: str) -> None:
@@ -176,6 +203,9 @@ def documents(runs: Runs, corpus: str) -> None:
     print(
         f"2: STS, crops less dropout {less(runs, crop, drop)}; gain {gain(runs, crop, seven, lambda b: b[looks.SEVEN])}"
     )
+    for arm in (crop, drop):
+        steps = [early(run, corpus) for _, run in sorted(runs.get(arm, {}).items())]
+        print(f"3: {arm}: nine tenths of k-NN and of STS-B dev at step {steps}")
     for arm in sorted(a for a in runs if a.startswith((f"{crop}:", f"{drop}:"))):
         print(f"  6, 9, 19: {arm} less crops: {less(runs, arm, crop, own)}; gain {gain(runs, arm, own, own)}")
     for name, seeds in sorted(runs.items()):
@@ -199,6 +229,10 @@ def main() -> None:
     for file in given.files:
         kept.file(asked, file, "FILE")
         every += kept.runs(asked, file, "FILE", ("arm",))
+    first: dict[str, dict[str, Any]] = {}
+    for run in every:
+        if unlike := kept.differing(first.setdefault(run["arm"], run), run):
+            asked.error(f"runs of {run['arm']} with other {', '.join(unlike)} are in two files; give each for itself")
     runs = by_arm(every)
     for arm, lost in Counter(run["arm"] for run in every if not run["after"]).items():
         print(f"{arm}: {lost} of {lost + len(runs.get(arm, {}))} seeds diverged, and are left out")

@@ -274,6 +274,15 @@ def test_a_table_of_the_inside_counts_the_seeds_that_diverged(script, tmp_path, 
     assert "simcse: 1 of 2 seeds diverged" in capsys.readouterr().out
 
 
+def test_runs_of_two_files_that_bear_one_name_and_have_other_settings_are_not_mixed(refused, tmp_path):
+    run = {"arm": "simcse", "after": scored(50.0), "curve": [{"step": 1, "rank": 3.0}]}
+    files = [
+        write(tmp_path / f"{steps}.jsonl", {**run, "seed": 0, "settings": {"steps": steps, "lr": 1e-4}})
+        for steps in (48, 300)
+    ]
+    assert "runs of simcse with other steps are in two files; give each for itself" in refused("inside_claims", *files)
+
+
 def tried(**rates):
     return {("m", arm): {seed: {"after": x and scored(x)} for seed, x in enumerate(dev)} for arm, dev in rates.items()}
 

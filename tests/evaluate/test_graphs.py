@@ -138,6 +138,7 @@ def test_sparse_rows_are_judged_as_dense_ones():
 def test_rare_classes_have_fewer_folds_and_single_ones_none():
     rows, _ = blobs(20)
     assert len(svm.judge("graphcl", rows, np.arange(20) // 16).folds) == 4
+    assert len(svm.judge("graphcl", rows, np.arange(20) // 18).folds) == 2  # of a pair one at most is learned from
     with pytest.raises(DataError, match="a class has a single graph"):
         svm.judge("graphcl", rows, np.arange(20) // 19)
     with pytest.raises(DataError, match="all graphs are of one class"):

@@ -79,8 +79,11 @@ def _best(rows: Rows, classes: Int[np.ndarray, " n"], known: Int[np.ndarray, " m
     from sklearn.model_selection import StratifiedKFold
 
     inner = StratifiedKFold(max(2, min(INNER, fewest(classes[known]))))
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "The least populated class")  # of one graph, which is in one fold
+        parts = [*inner.split(known, classes[known])]
     right = []
-    for train, test in inner.split(known, classes[known]):
+    for train, test in parts:
         guesses = _guesses(rows, classes, known[train], known[test], GRID, scaled)
         right.append([np.mean(guess == classes[known[test]]) for guess in guesses])
     return GRID[int(np.argmax(np.mean(right, axis=0)))]
@@ -94,9 +97,15 @@ def _guesses(
     grid: Sequence[float],
     scaled: bool,
 ) -> Iterator[Int[np.ndarray, " k"]]:
-    """What a machine with each C guesses; the kernel, which is most of the work, is the same for all."""
+    """What a machine with each C guesses; the kernel, which is most of the work, is the same for all.
+
+    Where all that it learns from is of one class, that class.
+    """
     from sklearn.svm import SVC
 
+    if len(there := np.unique(classes[train])) == 1:
+        yield from (np.full(len(test), there[0]) for _ in grid)
+        return
     known, asked = _kernels(rows, train, test, scaled)
     for c in grid:
         yield SVC(C=c, kernel="precomputed").fit(known, classes[train]).predict(asked)
