@@ -21,13 +21,13 @@ RECIPE[@CORPUS]:option=value:option=value, a group of arms by its name:
     views       documents: nothing, crops, a perturbed layer, both
     masks       documents: crops with a part of the tokens masked
     depth       documents: crops that train the last blocks alone, the embeddings alone, or all from random weights
-    transfer    documents: crops on each corpus, judged on all
+    transfer    documents: crops on each corpus, judged on all; and on one after another
 
 CORPUS is a labelled corpus of text/, else the sentences; `stsb` are the training pairs of STS-B. Beside the options
-of a recipe an arm may say mask=PART (of the tokens of its views), learn=embeddings and begin=random. Settings are
-chosen by STS-B dev; "mean" is that of the seven test sets, which nothing is chosen by. Runs of FILE are not made again;
-those of the same arm with other settings are refused. Blocks that train_last freezes drop nothing, and those that
-learn=embeddings leaves as they are do.
+of a recipe an arm may say mask=PART (of the tokens of its views), learn=embeddings, begin=random and first=CORPUS (the
+same recipe on that corpus before, from which the run goes on). Settings are chosen by STS-B dev; "mean" is that of the
+seven test sets, which nothing is chosen by. Runs of FILE are not made again; those of the same arm with other settings
+are refused. Blocks that train_last freezes drop nothing, and those that learn=embeddings leaves as they are do.
 """
 
 import argparse
@@ -95,7 +95,10 @@ def groups(rate: float, weight: float, blocks: int) -> dict[str, list[str]]:
             f"{crop}:begin=random",
             f"{crop}:begin=random:learn=embeddings",
         ],
-        "transfer": [f"crop@{name}" for name in looks.CORPORA],
+        "transfer": [
+            *(f"crop@{name}" for name in looks.CORPORA),
+            *(f"{crop}:first={name}" for name in looks.CORPORA if name != DOCUMENTS),
+        ],
     }
 
 
@@ -127,10 +130,12 @@ def recipe_of(given: argparse.Namespace, arm: str, seed: int, scratch: Path) -> 
     from diptych import recipes
 
     name, corpus, options = parsed(arm)
-    mask, learn, begin = (options.pop(key, None) for key in ("mask", "learn", "begin"))
+    mask, learn, begin, first = (options.pop(key, None) for key in ("mask", "learn", "begin", "first"))
     own = {"steps": given.steps, "batch": given.batch, "lr": given.lr, "seed": seed, "init": given.start}
     if begin == "random":
         own["init"] = str(random(given.start, seed, scratch / "random"))
+    if first:
+        own["init"] = str(left(given, f"{name}@{first}", seed, scratch / "first"))
     documents: Any = looks.corpus(given.data, corpus) if corpus in looks.CORPORA else None
     if documents is None:
         documents = str(given.data / ("sts/stsb.jsonl" if corpus == "stsb" else "unlabelled/wiki_sentences.txt"))
@@ -160,6 +165,17 @@ def random(start: str, seed: int, folder: Path) -> Path:
     encoder.network.load_state_dict(fresh.state_dict())
     encoder.save(folder)
     return folder
+
+
+def left(given: argparse.Namespace, arm: str, seed: int, folder: Path) -> Path:
+    """The encoder that a run of an arm leaves."""
+    from diptych.core import Machine
+    from diptych.train.loop import train
+
+    recipe = recipe_of(given, arm, seed, folder)
+    train(recipe, folder, Machine(checkpoint=1e9))
+    recipe.model.encoder.save(folder / "model")
+    return folder / "model"
 
 
 def learn(job: tuple[argparse.Namespace, str, int]) -> dict[str, Any]:

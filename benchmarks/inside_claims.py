@@ -212,11 +212,18 @@ def documents(runs: Runs, corpus: str) -> None:
         if name.startswith("crop@") and ":" not in name:
             for other in looks.CORPORA:
                 print(f"10: {name} judged on {other}: gain {gain(runs, name, on(other), on(other))}")
-            by = np.array([run["layers"]["knn"] for run in seeds.values()])
-            was = np.array(next(iter(seeds.values()))["before"]["layers"]["knn"])
-            went = np.array([run["change"] for run in seeds.values()]).mean(0)
-            print(f"8: {name} k-NN by layer before {was.tolist()}, after {by.mean(0).round(1).tolist()}")
-            print(f"   last less first {spread([x[-1] - x[0] for x in by.tolist()])}; change {went.round(3).tolist()}")
+            layered(name, {s: run for s, run in seeds.items() if "layers" in run})
+
+
+def layered(name: str, seeds: Mapping[int, Mapping[str, Any]]) -> None:
+    """What each layer knows, before and after, and how far its weights went."""
+    if not seeds:
+        return
+    by = np.array([run["layers"]["knn"] for run in seeds.values()])
+    was = next(iter(seeds.values()))["before"]["layers"]["knn"]
+    went = np.array([run["change"] for run in seeds.values()]).mean(0)
+    print(f"8: {name} k-NN by layer before {was}, after {by.mean(0).round(1).tolist()}")
+    print(f"   last less first {spread([x[-1] - x[0] for x in by.tolist()])}; change {went.round(3).tolist()}")
 
 
 def main() -> None:
