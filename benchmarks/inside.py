@@ -210,7 +210,9 @@ def learn(job: tuple[argparse.Namespace, str, int]) -> dict[str, Any]:
         out["before"] = first(given.data, begun, where, corpus, given.pairs)
         encoder.save(Path(scratch) / "start")
         probe = Rank(encoder.prepare(looks.sentences(given.data)), given.ranks)
-        seeing = [Geometry(), probe, Asking(looks.few(given.data, corpus), given.every)]
+        seeing: list[Any] = [Geometry(), probe]
+        if given.every <= recipe.steps:
+            seeing.append(Asking(looks.few(given.data, corpus), given.every))
         if corpus == "stsb":
             seeing = seeing[1:]
         try:
@@ -221,7 +223,7 @@ def learn(job: tuple[argparse.Namespace, str, int]) -> dict[str, Any]:
         encoder = encoders.load(Path(scratch) / "model").to(where)
         out |= {"after": along.scores(looks.tasks(given.data, given.pairs), encoder.encode), "curve": curve}
         if corpus in looks.CORPORA:
-            out["knn"] = looks.knn(encoder, given.data)
+            out["knn"] = looks.knn(encoder, given.data, [corpus] if given.own else looks.CORPORA)
         if given.layers:
             out["layers"] = looks.layers(encoder, given.data, corpus)
         return out | {"change": looks.change(encoder, encoders.load(Path(scratch) / "start"))}
@@ -236,7 +238,7 @@ def before(data: Path, start: str, where: str, corpus: str | None, pairs: int | 
     encoder = encoders.load(start).to(where)
     found: dict[str, Any] = along.scores(looks.tasks(data, pairs), encoder.encode)
     found["layers"] = looks.layers(encoder, data, corpus)
-    return found | ({"knn": looks.knn(encoder, data)} if corpus in looks.CORPORA else {})
+    return found | ({"knn": looks.knn(encoder, data, looks.CORPORA)} if corpus in looks.CORPORA else {})
 
 
 def table(every: Sequence[Mapping[str, Any]], baseline: str) -> None:
@@ -255,7 +257,7 @@ def table(every: Sequence[Mapping[str, Any]], baseline: str) -> None:
         numbers = {"dev": looks.DEV, "test": looks.TEST, "mean": looks.SEVEN}
         for name, key in numbers.items():
             row |= _compared(name, {s: run["after"][key] for s, run in seeds.items()}, beside, key, "after")
-        for name in looks.CORPORA if "knn" in next(iter(seeds.values())) else ():
+        for name in next(iter(seeds.values())).get("knn", ()):
             row |= _compared(name, {s: run["knn"][name] for s, run in seeds.items()}, beside, name, "knn")
         ranks = [run["curve"][-1]["rank"] for run in seeds.values() if run["curve"]]
         row["rank"] = round(float(np.mean(ranks)), 1) if ranks else None
@@ -298,10 +300,11 @@ def main() -> None:
     asked.add_argument("--lr", type=float, default=1e-4)
     asked.add_argument("--steps", type=int, default=250)
     asked.add_argument("--batch", type=int, default=64)
-    asked.add_argument("--every", type=int, default=50, help="steps between scores")
+    asked.add_argument("--every", type=int, default=50, help="steps between scores; none in a shorter run")
     asked.add_argument("--ranks", type=int, default=25, help="steps between ranks")
     asked.add_argument("--pairs", type=int, help="test pairs of each STS set, evenly spaced (default: all)")
     asked.add_argument("--layers", action=argparse.BooleanOptionalAction, default=True, help="look into every layer")
+    asked.add_argument("--own", action="store_true", help="documents: k-NN on the corpus of the arm, not on all three")
     asked.add_argument("--seeds", default="0,1,2,3,4")
     asked.add_argument("--workers", type=int, default=os.cpu_count() or 1)
     asked.add_argument("--runs", type=Path)

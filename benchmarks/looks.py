@@ -68,9 +68,9 @@ def neighbours(rows: np.ndarray, documents: Any) -> float:
     return folded(lambda texts: np.stack([asked[text] for text in texts]), documents, 10)["knn"]
 
 
-def knn(encoder: Encoder, data: Path) -> dict[str, float]:
-    """k-NN on every labelled corpus."""
-    return {name: neighbours(encoder.encode(corpus(data, name).texts), corpus(data, name)) for name in CORPORA}
+def knn(encoder: Encoder, data: Path, names: Sequence[str]) -> dict[str, float]:
+    """k-NN on labelled corpora."""
+    return {name: neighbours(encoder.encode(corpus(data, name).texts), corpus(data, name)) for name in names}
 
 
 def few(data: Path, name: str | None) -> Callable[[Any], Mapping[str, float]]:
