@@ -23,6 +23,7 @@ classes, one augmented view of a picture at a time.
 """
 
 import argparse
+import hashlib
 import json
 import os
 import sys
@@ -132,6 +133,19 @@ def judged(encoder: Any, job: "Job") -> dict[str, float]:
     return {k: round(float(x), 4) for k, x in found.items()} | {"rank": round(float(effective_rank(rows)), 2)}
 
 
+UNTRAINED: dict[tuple[Any, ...], dict[str, float]] = {}  # arms of one network and seed begin from the same weights
+
+
+def before(encoder: Any, job: "Job") -> dict[str, float]:
+    """The same of a network that has learned nothing."""
+    given, corpus, _, _ = job
+    weights = hashlib.sha256(b"".join(x.detach().numpy().tobytes() for x in encoder.parameters())).hexdigest()
+    key = (corpus.partition(":")[0], given.validate, weights)
+    if key not in UNTRAINED:
+        UNTRAINED[key] = judged(encoder, job)
+    return UNTRAINED[key]
+
+
 class Taught:
     """Pictures with the number of their class, to learn from."""
 
@@ -194,7 +208,7 @@ def learn(job: Job) -> dict[str, Any]:
     make = supervised if name == "supervised" else getattr(recipes, name)
     recipe = make(learned(given.data, corpus), **{**NETWORKS[name], **own, **options})
     encoder = recipe.model.encoder
-    out["before"] = judged(encoder.eval(), job)
+    out["before"] = before(encoder.eval(), job)
     encoder.train()
     start, lines = time.perf_counter(), []
     with tempfile.TemporaryDirectory() as scratch, dropped(encoder, uniform):
