@@ -207,7 +207,9 @@ def documents(runs: Runs, corpus: str) -> None:
         steps = [early(run, corpus) for _, run in sorted(runs.get(arm, {}).items())]
         print(f"3: {arm}: nine tenths of k-NN and of STS-B dev at step {steps}")
     for arm in sorted(a for a in runs if a.startswith((f"{crop}:", f"{drop}:"))):
-        print(f"  6, 9, 19: {arm} less crops: {less(runs, arm, crop, own)}; gain {gain(runs, arm, own, own)}")
+        print(f"  6, 9, 10, 19: {arm} less crops: {less(runs, arm, crop, own)}; gain {gain(runs, arm, own, own)}")
+        print(f"    less dropout {less(runs, arm, drop, own)}; STS less crops {less(runs, arm, crop)}, less dropout "
+              f"{less(runs, arm, drop)}; gain {gain(runs, arm, seven, lambda b: b[looks.SEVEN])}")  # fmt: skip
     for name, seeds in sorted(runs.items()):
         if name.startswith("crop@") and ":" not in name:
             for other in looks.CORPORA:
