@@ -175,6 +175,22 @@ def ranks(runs: Runs) -> None:
         print(f"25: Pearson's r of rank and std over {n} settings: {r:+.2f} [{ends[0]:+.2f}, {ends[1]:+.2f}]")
 
 
+def proxies(runs: Runs) -> None:
+    """How far what needs no labels, at the last look, orders the arms of a seed as their scores do."""
+    whole = [arm for arm, seeds in runs.items() if "@" not in arm and all(s in seeds for s in range(5))]
+    for arms in (whole, [arm for arm in whole if "rank_reduction" not in arm]):
+        if len(arms) < 3:
+            continue
+        print(f"choose: Spearman's rho of proxies and the mean of seven over {len(arms)} arms, by seed")
+        for name, sign in (("rank", 1), ("rank_centred", 1), ("rank_energy", 1), ("alignment", -1), ("uniformity", -1)):
+            rhos = [_ordered([runs[arm][s] for arm in arms], name, sign) for s in range(5)]
+            print(f"  {name}: {np.mean(rhos):+.2f} ± {np.std(rhos, ddof=1):.2f}")
+
+
+def _ordered(some: list[dict[str, Any]], name: str, sign: int) -> float:
+    return spearman(np.array([sign * run["curve"][-1][name] for run in some]), np.array([seven(run) for run in some]))
+
+
 def traced(curve: list[dict[str, float]]) -> str:
     """Where the rank of a run turned, and how it went with STS-B dev."""
     looked = [(int(x["step"]), x["rank"]) for x in curve if "rank" in x]
@@ -248,6 +264,7 @@ def main() -> None:
     deep(runs, given.blocks)
     labels(runs)
     ranks(runs)
+    proxies(runs)
     documents(runs, given.corpus)
 
 
