@@ -122,6 +122,7 @@ def best(runs: Runs, arms: list[str]) -> str | None:
 def deep(runs: Runs, blocks: int) -> None:
     layers, name = range(blocks + 2), "simcse:perturb_layer={}:perturb_rate=0.5:perturb_gradient={}"
     print(f"13, 14: dropout .5 at a layer less simcse ({mean(runs, 'simcse'):.2f} ± {std(runs, 'simcse'):.2f})")
+    print(f"  simcse less its start: {gain(runs, 'simcse', seven, lambda b: b[looks.SEVEN])}")
     sweep(runs, "simcse", layers, name, seven)
     stops = best(runs, [name.format(i, "stop") for i in layers])
     for arm in (f"simcse:dropout={x}" for x in (0.02, 0.2, 0.3)):

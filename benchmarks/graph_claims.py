@@ -1,0 +1,72 @@
+"""What the runs of graphs.py say of GraphCL's numbers and of arXiv:2303.14537 on graphs.
+
+    python benchmarks/graph_claims.py FILE [--protocol graphcl]
+
+For each set: means of differences by seed in points of accuracy with their 95 % t interval. `deep` is
+graph_deep_augmentation; its read-out is that of the last block, so it is compared with an untrained network that is
+read out there.
+"""
+
+import argparse
+from collections.abc import Mapping
+from pathlib import Path
+
+import kept
+import numpy as np
+from graphs import DEEP, LAYERS, NAME, PUBLISHED
+from inside_claims import spread
+
+Scores = Mapping[str, Mapping[int, float]]  # by arm and seed
+FIRST = "graph_deep_augmentation:perturb_layer={}:perturb_noise=pca:perturb_component=1:perturb_gradient={}"
+UNTRAINED, UNTRAINED_LAST = "untrained", "untrained:readout=last"
+
+
+def mean(scores: Scores, arms: list[str]) -> dict[int, float]:
+    """The mean over arms of each seed that all have."""
+    there = [scores.get(arm, {}) for arm in arms]
+    shared = set.intersection(*({*x} for x in there))
+    return {seed: float(np.mean([x[seed] for x in there])) for seed in sorted(shared)}
+
+
+def less(scores: Scores, arms: list[str], others: list[str]) -> str:
+    one, other = mean(scores, arms), mean(scores, others)
+    return spread([one[seed] - other[seed] for seed in sorted(one.keys() & other.keys())])
+
+
+def told(name: str, scores: Scores) -> None:
+    published = PUBLISHED.get(name)
+    print(f"{name}  published: GraphCL {published[0]}, InfoGraph {published[1]}" if published else name)
+    for arm, seeds in scores.items():
+        values = [*seeds.values()]
+        deviation = f" ± {np.std(values, ddof=1):.2f}" if len(values) > 1 else ""
+        print(f"  {arm}: {np.mean(values):.2f}{deviation} ({len(values)} seeds)")
+    print(f"  36: graphcl less untrained {less(scores, ['graphcl'], [UNTRAINED])}")
+    print(f"      infograph less untrained {less(scores, ['infograph'], [UNTRAINED])}")
+    print(f"      untrained less Weisfeiler-Lehman {less(scores, [UNTRAINED], ['Weisfeiler-Lehman'])}")
+    stop, through = ([DEEP.format(layer, how) for layer in LAYERS] for how in ("stop", "pass"))
+    print(f"  13: layer 3 less layer 0, stop {less(scores, [stop[3]], [stop[0]])}")
+    print(f"      layer 2, stop, less untrained (last) {less(scores, [stop[2]], [UNTRAINED_LAST])}")
+    print(f"  14: stop less pass, mean of layers 1 to 4 {less(scores, stop[1:], through[1:])}")
+    for layer in LAYERS[1:]:
+        print(f"      layer {layer} {less(scores, [stop[layer]], [through[layer]])}")
+    first = [FIRST.format(layer, "stop") for layer in (1, 2, 3)]
+    print(f"  15: first direction less dropout, stop, mean of layers 1 to 3 {less(scores, first, stop[1:4])}")
+
+
+def main() -> None:
+    asked = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    asked.add_argument("file", type=Path)
+    asked.add_argument("--protocol", default="graphcl", choices=["graphcl", "pygcl"])
+    given = asked.parse_args()
+    kept.file(asked, given.file, "FILE")
+    sets: dict[str, dict[str, dict[int, float]]] = {}
+    for run in kept.runs(asked, given.file, "FILE", NAME):
+        if given.protocol in run["scores"]:
+            arms = sets.setdefault(run["set"], {})
+            arms.setdefault(run["arm"], {})[run["seed"]] = run["scores"][given.protocol]
+    for name, scores in sets.items():
+        told(name, scores)
+
+
+if __name__ == "__main__":
+    main()
