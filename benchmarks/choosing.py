@@ -44,7 +44,8 @@ def told(name: str, every: list[Checkpoint]) -> None:
         picks = [(run, suggestions(run).get(proxy)) for run in runs]
         losses = [lost(run, pick, label) for run, pick in picks if pick]
         less = f"{np.mean(losses):.3f}" if losses else "-"
-        print(f"  {proxy:15} {_rho(each[proxy].within)} ± {_rho(each[proxy].spread)} ({each[proxy].runs})  lost {less}")
+        spread = "-" if each[proxy].spread is None else f"{each[proxy].spread:.2f}"
+        print(f"  {proxy:15} {_rho(each[proxy].within)} ± {spread} ({each[proxy].runs})  lost {less}")
 
 
 def _rho(x: float | None) -> str:
@@ -56,6 +57,8 @@ def main() -> None:
     asked.add_argument("sets", nargs="+", metavar="NAME=FILE[,FILE...]")
     for text in asked.parse_args().sets:
         name, _, files = text.partition("=")
+        if not name or not files:
+            asked.error(f"{text}: NAME=FILE is needed, a name for what `diptych choose --json` wrote to a file")
         places = [Path(x) for x in files.split(",")]
         for place in places:
             kept.file(asked, place, name)

@@ -260,7 +260,7 @@ def test_a_smaller_encoder_has_the_blocks_that_were_named_in_their_order(script)
 
 
 def test_a_table_of_the_inside_counts_the_seeds_that_diverged(script, tmp_path, monkeypatch, capsys):
-    good = {"arm": "simcse", "after": scored(50.0), "curve": [{"step": 1, "rank": 3.0}]}
+    good = {"arm": "simcse", "before": scored(40.0), "after": scored(50.0), "curve": [{"step": 1, "rank": 3.0}]}
     rows = [{**good, "seed": 0}, {**good, "seed": 1, "after": None}, {"arm": "mixcse", "seed": 0, "after": None}]
     file = write(tmp_path / "r.jsonl", *rows)
     monkeypatch.setattr(sys, "argv", ["inside", "--table", str(file)])
@@ -281,6 +281,77 @@ def test_runs_of_two_files_that_bear_one_name_and_have_other_settings_are_not_mi
         for steps in (48, 300)
     ]
     assert "runs of simcse with other steps are in two files; give each for itself" in refused("inside_claims", *files)
+
+
+# ---------------------------------------------------------------- claims
+
+
+def printed(script, monkeypatch, capsys, name, *options):
+    monkeypatch.setattr(sys, "argv", [name, *map(str, options)])
+    script(name).main()
+    return capsys.readouterr().out
+
+
+def test_claims_of_graphs_are_differences_by_seed_of_one_protocol(script, tmp_path, monkeypatch, capsys):
+    scores = {
+        "graphcl": 75, "untrained": 72, "untrained:readout=last": 70,
+        **{f"graph_deep_augmentation:perturb_layer={i}:perturb_gradient=stop": 70 + i for i in range(5)},
+        **{f"graph_deep_augmentation:perturb_layer={i}:perturb_gradient=pass": 68 + i for i in range(5)},
+        **{
+            f"graph_deep_augmentation:perturb_layer={i}:perturb_noise=pca:perturb_component=1:perturb_gradient=stop": 71
+            for i in (1, 2, 3)
+        },
+    }  # fmt: skip
+    runs = [
+        {"set": "MUTAG", "arm": arm, "seed": seed, "scores": {"graphcl": score + 5 * seed, "pygcl": 50}}
+        for arm, score in scores.items()
+        for seed in (0, 1)
+    ]
+    out = printed(script, monkeypatch, capsys, "graph_claims", write(tmp_path / "r.jsonl", *runs))
+    assert "graphcl: 77.50 ± 3.54 (2 seeds)" in out
+    assert "36: graphcl less untrained +3.00 [+3.00, +3.00] (2 seeds)" in out
+    assert "layer 3 less layer 0, stop +3.00" in out
+    assert "layer 2, stop, less untrained (last) +2.00" in out
+    assert "stop less pass, mean of layers 1 to 4 +2.00" in out
+    assert "first direction less dropout, stop, mean of layers 1 to 3 -1.00" in out
+
+
+def test_claims_of_pictures_say_how_a_gap_shrinks_and_what_noise_costs(script, tmp_path, monkeypatch, capsys):
+    def run(corpus, arm, seed, linear):
+        same = {"linear": linear + 5 * seed, "weighted_knn": 1.0, "invariance": 0.5}
+        return {"corpus": corpus, "arm": arm, "seed": seed, "before": {**same, "linear": 20 + 5 * seed}, "after": same}
+
+    arms = [("cifar:20000", "original", 50), ("cifar:20000", "crop", 49), ("cifar:1000", "original", 40)]
+    arms += [("cifar:1000", "crop", 37)]
+    runs = [run(c, f"simclr:augmentation={arm}", s, score) for c, arm, score in arms for s in (0, 1)]
+    named = {"simclr": 40, **{f"simclr:perturb_layer={i}:perturb_gradient=stop": 38 + i for i in range(1, 5)}}
+    named |= {f"simclr:perturb_layer={i}:perturb_gradient=pass": 37 + i for i in range(1, 5)}
+    runs += [run("cifar:1000", arm, s, score) for arm, score in named.items() for s in (0, 1)]
+    out = printed(script, monkeypatch, capsys, "image_claims", write(tmp_path / "r.jsonl", *runs))
+    assert "simclr cifar:1000: original less untrained +20.00 [+20.00, +20.00] (2 seeds)" in out
+    assert "the gap at cifar:1000 less that at cifar:20000: +2.00 [+2.00, +2.00] (2 seeds)" in out
+    assert "perturb_layer=3:perturb_gradient=stop less simclr +1.00" in out
+    assert "14 cifar:1000: stop less pass, mean of stages +1.00" in out
+
+
+def test_what_choose_says_of_several_files_is_joined_by_run(script, tmp_path, monkeypatch, capsys):
+    def told(run, scores):
+        lines = [
+            {"run": run, "step": step, "folder": f"{run}/{step}", "effective_rank": step, "alignment": step, "knn": knn}
+            for step, knn in enumerate(scores, 1)
+        ]
+        (tmp_path / run).write_text(json.dumps({"checkpoints": lines}))
+        return str(tmp_path / run)
+
+    files = ",".join([told("a", [0.1, 0.2, 0.3]), told("b", [0.3, 0.2, 0.1])])
+    lines = printed(script, monkeypatch, capsys, "choosing", f"static={files}").splitlines()
+    assert lines[0] == "static: knn, 2 runs, 6 checkpoints; best less worst of a run 0.200"
+    rows = {line.split()[0]: line.split(maxsplit=1)[1] for line in lines[1:]}
+    assert rows["effective_rank"] == "+0.00 ± 1.41 (2)  lost 0.100"
+    assert rows["alignment"] == "+0.00 ± 1.41 (2)  lost 0.100"
+    only = printed(script, monkeypatch, capsys, "choosing", f"static={tmp_path / 'a'}").splitlines()
+    assert "+1.00 ± - (1)  lost 0.000" in only[5]
+    assert "-1.00 ± - (1)  lost 0.200" in only[2]
 
 
 def tried(**rates):
@@ -319,6 +390,10 @@ NONE = "{none}"
         ("inside", ("--data", "{data}", "--start", "{data}/start", "--runs", "{none}/r"), "there is no folder {none}"),
         ("inside", ("--table", NONE), "--table {none}: there is no such file"),
         ("inside_claims", (NONE,), "FILE {none}: there is no such file"),
+        ("graph_claims", (NONE,), "FILE {none}: there is no such file"),
+        ("image_claims", (NONE,), "FILE {none}: there is no such file"),
+        ("choosing", (f"static={NONE}",), "static {none}: there is no such file"),
+        ("choosing", (NONE,), "{none}: NAME=FILE is needed"),
         ("graphs", ("--data", "{data}", "--sets", "MUTAG,COLLAB"), "there is no graphs/COLLAB.npz in this folder"),
         ("graphs", ("--data", "{data}", "--sets", "MUTAG", "--runs", "{none}/r"), "there is no folder {none}"),
         ("graphs", ("--table", NONE), "--table {none}: there is no such file"),
