@@ -21,8 +21,12 @@ from diptych.choosing import JUDGED, LABELS, Checkpoint, correlations, lost, sug
 
 
 def found(files: list[Path]) -> list[Checkpoint]:
-    """The checkpoints of some files, by run and step."""
-    lines = [line for file in files for line in json.loads(file.read_text())["checkpoints"]]
+    """The checkpoints of some files, by run and step; runs of two files are two runs, whatever they are called."""
+    lines = [
+        line | {"run": f"{file}:{line['run']}"}
+        for file in files
+        for line in json.loads(file.read_text())["checkpoints"]
+    ]
     numbers = [{key: x for key, x in line.items() if isinstance(x, int | float)} for line in lines]
     every = [
         Checkpoint(line["run"], line["step"], Path(line["folder"]), scores)
@@ -32,9 +36,9 @@ def found(files: list[Path]) -> list[Checkpoint]:
 
 
 def told(name: str, every: list[Checkpoint]) -> None:
-    label = next((label for label in reversed(LABELS) if label in every[0].scores), None)
+    label = next((label for label in reversed(LABELS) if all(label in each.scores for each in every)), None)
     if label is None:
-        print(f"{name}: there are no labelled scores")
+        print(f"{name}: there are no labelled scores that all have")
         return
     runs = [[*part] for _, part in groupby(every, key=lambda each: each.run)]
     ranges = np.mean([np.ptp([each.scores[label] for each in run]) for run in runs])

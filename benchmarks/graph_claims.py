@@ -33,8 +33,8 @@ def less(scores: Scores, arms: list[str], others: list[str]) -> str:
     return spread([one[seed] - other[seed] for seed in sorted(one.keys() & other.keys())])
 
 
-def told(name: str, scores: Scores) -> None:
-    published = PUBLISHED.get(name)
+def told(name: str, scores: Scores, protocol: str) -> None:
+    published = PUBLISHED.get(name) if protocol == "graphcl" else None  # papers quote that one
     print(f"{name}  published: GraphCL {published[0]}, InfoGraph {published[1]}" if published else name)
     for arm, seeds in scores.items():
         values = [*seeds.values()]
@@ -65,7 +65,7 @@ def main() -> None:
             arms = sets.setdefault(run["set"], {})
             arms.setdefault(run["arm"], {})[run["seed"]] = run["scores"][given.protocol]
     for name, scores in sets.items():
-        told(name, scores)
+        told(name, scores, given.protocol)
 
 
 if __name__ == "__main__":

@@ -133,7 +133,7 @@ def judged(encoder: Any, job: "Job") -> dict[str, float]:
     return {k: round(float(x), 4) for k, x in found.items()} | {"rank": round(float(effective_rank(rows)), 2)}
 
 
-UNTRAINED: dict[tuple[Any, ...], dict[str, float]] = {}  # arms of one network and seed begin from the same weights
+UNTRAINED: dict[tuple[Any, ...], dict[str, float]] = {}  # by weights, the same for all arms of a network and seed
 
 
 def before(encoder: Any, job: "Job") -> dict[str, float]:

@@ -25,9 +25,10 @@ RECIPE[@CORPUS]:option=value:option=value, a group of arms by its name:
 
 CORPUS is a labelled corpus of text/, else the sentences; `stsb` are the training pairs of STS-B. Beside the options
 of a recipe an arm may say mask=PART (of the tokens of its views), learn=embeddings, begin=random and first=CORPUS (the
-same recipe on that corpus before, from which the run goes on). Settings are chosen by STS-B dev; "mean" is that of the
-seven test sets, which nothing is chosen by. Runs of FILE are not made again; those of the same arm with other settings
-are refused. Blocks that train_last freezes drop nothing, and those that learn=embeddings leaves as they are do.
+same arm on that corpus before, from which the run goes on; how far weights went is said of the second alone). Settings
+are chosen by STS-B dev; "mean" is that of the seven test sets, which nothing is chosen by. Runs of FILE are not made
+again; those of the same arm with other settings are refused. Blocks that train_last freezes drop nothing, and those
+that learn=embeddings leaves as they are do.
 """
 
 import argparse
@@ -115,6 +116,8 @@ def line(given: argparse.Namespace, arm: str, seed: int) -> dict[str, Any]:
     """The name of a run, and what decides it: its options, and the start by a hash of its files."""
     own = {name: getattr(given, name) for name in ("lr", "steps", "batch", "every", "ranks", "pairs")}
     decided = own | {k: x for k, x in parsed(arm)[2].items() if k in own} | {"start": _fingerprint(given.start)}
+    if parsed(arm)[1] in looks.CORPORA:
+        decided["own"] = given.own
     return {"arm": arm, "seed": seed, "settings": decided}
 
 
@@ -132,10 +135,11 @@ def recipe_of(given: argparse.Namespace, arm: str, seed: int, scratch: Path) -> 
     name, corpus, options = parsed(arm)
     mask, learn, begin, first = (options.pop(key, None) for key in ("mask", "learn", "begin", "first"))
     own = {"steps": given.steps, "batch": given.batch, "lr": given.lr, "seed": seed, "init": given.start}
-    if begin == "random":
-        own["init"] = str(random(given.start, seed, scratch / "random"))
     if first:
-        own["init"] = str(left(given, f"{name}@{first}", seed, scratch / "first"))
+        sooner = arm.replace(f"@{corpus}", f"@{first}").replace(f":first={first}", "")
+        own["init"] = str(left(given, sooner, seed, scratch / "first"))
+    elif begin == "random":
+        own["init"] = str(random(given.start, seed, scratch / "random"))
     documents: Any = looks.corpus(given.data, corpus) if corpus in looks.CORPORA else None
     if documents is None:
         documents = str(given.data / ("sts/stsb.jsonl" if corpus == "stsb" else "unlabelled/wiki_sentences.txt"))
@@ -203,9 +207,12 @@ def learn(job: tuple[argparse.Namespace, str, int]) -> dict[str, Any]:
             curve.append({"step": line["step"]} | {k: round(line[k], 4) for k in SHOWN if k in line})
 
     with tempfile.TemporaryDirectory() as scratch:
-        recipe = recipe_of(given, arm, seed, Path(scratch))
+        try:
+            recipe = recipe_of(given, arm, seed, Path(scratch))
+        except DivergedError as error:  # of the corpus that is first
+            return out | {"after": None, "error": str(error), "curve": curve}
         encoder = recipe.model.encoder
-        begun = str(Path(scratch) / "random") if "begin=random" in arm else given.start
+        begun = str(next(Path(scratch).rglob("random"), given.start))
         first = before.__wrapped__ if begun != given.start else before
         out["before"] = first(given.data, begun, where, corpus, given.pairs)
         encoder.save(Path(scratch) / "start")
@@ -257,8 +264,9 @@ def table(every: Sequence[Mapping[str, Any]], baseline: str) -> None:
         numbers = {"dev": looks.DEV, "test": looks.TEST, "mean": looks.SEVEN}
         for name, key in numbers.items():
             row |= _compared(name, {s: run["after"][key] for s, run in seeds.items()}, beside, key, "after")
-        for name in next(iter(seeds.values())).get("knn", ()):
-            row |= _compared(name, {s: run["knn"][name] for s, run in seeds.items()}, beside, name, "knn")
+        for name in looks.CORPORA:
+            asked = {s: run["knn"][name] for s, run in seeds.items() if name in run.get("knn", ())}
+            row |= _compared(name, asked, beside, name, "knn") if asked else {}
         ranks = [run["curve"][-1]["rank"] for run in seeds.values() if run["curve"]]
         row["rank"] = round(float(np.mean(ranks)), 1) if ranks else None
         some = [run["layers"] for run in seeds.values() if "layers" in run]

@@ -21,6 +21,8 @@ from diptych.measure import paired
 from diptych.measure.correlation import spearman
 from diptych.measure.phase import phase
 
+FIVE = range(5)  # seeds
+PROXIES = {"rank": 1, "rank_centred": 1, "rank_energy": 1, "alignment": -1, "uniformity": -1}  # which end is better
 Runs = dict[str, dict[int, dict[str, Any]]]
 Number = Callable[[Mapping[str, Any]], float]
 
@@ -177,19 +179,36 @@ def ranks(runs: Runs) -> None:
 
 
 def proxies(runs: Runs) -> None:
-    """How far what needs no labels, at the last look, orders the arms of a seed as their scores do."""
-    whole = [arm for arm, seeds in runs.items() if "@" not in arm and all(s in seeds for s in range(5))]
-    for arms in (whole, [arm for arm in whole if "rank_reduction" not in arm]):
-        if len(arms) < 3:
-            continue
-        print(f"choose: Spearman's rho of proxies and the mean of seven over {len(arms)} arms, by seed")
-        for name, sign in (("rank", 1), ("rank_centred", 1), ("rank_energy", 1), ("alignment", -1), ("uniformity", -1)):
-            rhos = [_ordered([runs[arm][s] for arm in arms], name, sign) for s in range(5)]
-            print(f"  {name}: {np.mean(rhos):+.2f} ± {np.std(rhos, ddof=1):.2f}")
+    """How far what needs no labels, at the last look, orders arms of one rate and length as their scores do."""
+    own = {"lr", "steps", "batch"}
+    whole = [
+        arm
+        for arm, seeds in runs.items()
+        if "@" not in arm and all(s in seeds for s in FIVE) and not own & parsed(arm)[1].keys()
+    ]
+    plain = mean(runs, "simcse")
+    groups = {
+        "all": whole,
+        "without rank reduction": [arm for arm in whole if "rank_reduction" not in arm],
+        "not a point below simcse": [arm for arm in whole if mean(runs, arm) > plain - 1],
+    }
+    for name, arms in groups.items():
+        if len(arms) > 2:
+            print(f"choose: Spearman's rho of proxies and the mean of seven by seed, {len(arms)} arms, {name}; lost")
+            for proxy, sign in PROXIES.items():
+                seen = [[runs[arm][seed] for arm in arms] for seed in FIVE]
+                ordered(proxy, [[(sign * _last(run, proxy), seven(run)) for run in seed] for seed in seen])
 
 
-def _ordered(some: list[dict[str, Any]], name: str, sign: int) -> float:
-    return spearman(np.array([sign * run["curve"][-1][name] for run in some]), np.array([seven(run) for run in some]))
+def ordered(proxy: str, seeds: list[list[tuple[float, float]]]) -> None:
+    """Prints rho over the arms of each seed, and what the arm that a proxy is highest for has less than the best."""
+    rhos = [spearman(*np.array(arms).T) for arms in seeds]
+    lost = [max(score for _, score in arms) - max(arms)[1] for arms in seeds]
+    print(f"  {proxy}: {np.mean(rhos):+.2f} ± {np.std(rhos, ddof=1):.2f}; {np.mean(lost):.2f}")
+
+
+def _last(run: Mapping[str, Any], name: str) -> float:
+    return float(next(look[name] for look in reversed(run["curve"]) if name in look))
 
 
 def traced(curve: list[dict[str, float]]) -> str:
@@ -230,7 +249,8 @@ def documents(runs: Runs, corpus: str) -> None:
     for name, seeds in sorted(runs.items()):
         if name.startswith("crop@") and ":" not in name:
             for other in looks.CORPORA:
-                print(f"10: {name} judged on {other}: gain {gain(runs, name, on(other), on(other))}")
+                asked = {name: {s: run for s, run in seeds.items() if other in run["knn"]}}
+                print(f"10: {name} judged on {other}: gain {gain(asked, name, on(other), on(other))}")
             layered(name, {s: run for s, run in seeds.items() if "layers" in run})
 
 
