@@ -170,6 +170,8 @@ def ranks(runs: Runs) -> None:
         print(f"  {arm}: less {plain} {less(runs, arm, plain)}, STS-B test {less(runs, arm, plain, test)}, rank "
               f"{mean(runs, plain, last_rank):.1f} to {mean(runs, arm, last_rank):.1f}, "
               f"{less(runs, arm, plain, last_rank)}, std {std(runs, plain):.2f} to {std(runs, arm):.2f}")  # fmt: skip
+    for first in sorted(a for a in runs if a.endswith("rank_reduction_phase=1")):
+        print(f"26: phase 2 less phase 1: {less(runs, first.removesuffix('1') + '2', first)}")
     some = [a for a, seeds in runs.items() if len(seeds) >= 5 and "@" not in a]
     x, y = ([f(runs, a) for a in some] for f in (lambda r, a: mean(r, a, last_rank), std))
     if len(some) > 3:
