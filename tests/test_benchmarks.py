@@ -335,13 +335,13 @@ def test_claims_of_pictures_say_how_a_gap_shrinks_and_what_noise_costs(script, t
 
 
 def test_what_choose_says_of_several_files_is_joined_by_run(script, tmp_path, monkeypatch, capsys):
-    def told(run, scores):
+    def told(file, scores):
         lines = [
-            {"run": run, "step": step, "folder": f"{run}/{step}", "effective_rank": step, "alignment": step, "knn": knn}
+            {"run": "seed-0", "step": step, "folder": "f", "effective_rank": step, "alignment": step, "knn": knn}
             for step, knn in enumerate(scores, 1)
         ]
-        (tmp_path / run).write_text(json.dumps({"checkpoints": lines}))
-        return str(tmp_path / run)
+        (tmp_path / file).write_text(json.dumps({"checkpoints": lines}))
+        return str(tmp_path / file)
 
     files = ",".join([told("a", [0.1, 0.2, 0.3]), told("b", [0.3, 0.2, 0.1])])
     lines = printed(script, monkeypatch, capsys, "choosing", f"static={files}").splitlines()
