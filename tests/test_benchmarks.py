@@ -274,6 +274,23 @@ def test_a_table_of_the_inside_counts_the_seeds_that_diverged(script, tmp_path, 
     assert "simcse: 1 of 2 seeds diverged" in capsys.readouterr().out
 
 
+def test_a_corpus_is_told_by_the_seeds_that_were_asked_it(script, tmp_path, monkeypatch, capsys):
+    run = {"arm": "crop@bbc_news", "before": {**scored(40.0), "knn": {"arxiv_lite": 60.0, "bbc_news": 70.0}}}
+    run |= {"after": scored(50.0), "curve": [{"step": 1, "rank": 3.0}]}
+    runs = [{**run, "seed": 0, "knn": {"bbc_news": 80.0}}]
+    runs += [{**run, "seed": s, "knn": {"arxiv_lite": 61.0, "bbc_news": 79.0 + s}} for s in (1, 2)]
+    file = write(tmp_path / "r.jsonl", *runs)
+    monkeypatch.setattr(sys, "argv", ["inside", "--table", str(file)])
+    script("inside").main()
+    row = json.loads(capsys.readouterr().out.splitlines()[1])
+    assert (row["bbc_news"], row["arxiv_lite"]) == (80.33, 61.0)
+    monkeypatch.setattr(sys, "argv", ["inside_claims", str(file)])
+    script("inside_claims").main()
+    out = capsys.readouterr().out
+    assert "10: crop@bbc_news judged on arxiv_lite: gain +1.00 [+1.00, +1.00] (2 seeds)" in out
+    assert "10: crop@bbc_news judged on bbc_news: gain +10.33" in out
+
+
 def test_runs_of_two_files_that_bear_one_name_and_have_other_settings_are_not_mixed(refused, tmp_path):
     run = {"arm": "simcse", "after": scored(50.0), "curve": [{"step": 1, "rank": 3.0}]}
     files = [
