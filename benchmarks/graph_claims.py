@@ -14,7 +14,7 @@ from pathlib import Path
 import kept
 import numpy as np
 from graphs import DEEP, LAYERS, NAME, PUBLISHED
-from inside_claims import spread
+from intervals import spread
 
 Scores = Mapping[str, Mapping[int, float]]  # by arm and seed
 FIRST = "graph_deep_augmentation:perturb_layer={}:perturb_noise=pca:perturb_component=1:perturb_gradient={}"

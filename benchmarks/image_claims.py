@@ -13,7 +13,7 @@ from typing import Any
 import kept
 import numpy as np
 from images import DEEP, NAME, STAGES
-from inside_claims import spread
+from intervals import spread
 
 Seeds = Mapping[int, Mapping[str, Any]]
 Runs = Mapping[str, Mapping[str, Seeds]]  # by corpus, arm, and seed

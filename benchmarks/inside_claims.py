@@ -15,9 +15,9 @@ from typing import Any
 import kept
 import looks
 import numpy as np
+from intervals import spread
 from written import parsed
 
-from diptych.measure import paired
 from diptych.measure.correlation import spearman
 from diptych.measure.phase import phase
 
@@ -74,13 +74,6 @@ def each(runs: Runs, arm: str, other: str, of: Number = seven) -> dict[int, floa
 def gain(runs: Runs, arm: str, of: Number, before: Number) -> str:
     """What an arm has more than the encoder that it started from."""
     return spread([of(run) - before(run["before"]) for _, run in sorted(runs.get(arm, {}).items())])
-
-
-def spread(values: list[float], digits: int = 2) -> str:
-    if len(values) < 2:
-        return "not run" if not values else f"{values[0]:+.{digits}f} (one seed)"
-    low, high = paired.repeated(np.array(values))
-    return f"{np.mean(values):+.{digits}f} [{low:+.{digits}f}, {high:+.{digits}f}] ({len(values)} seeds)"
 
 
 def mean(runs: Runs, arm: str, of: Number = seven) -> float:
