@@ -2,9 +2,9 @@
 
     python benchmarks/graph_claims.py FILE [--protocol graphcl]
 
-For each set: means of differences by seed in points of accuracy with their 95 % t interval. `deep` is
-graph_deep_augmentation; its read-out is that of the last block, so it is compared with an untrained network that is
-read out there.
+For each set: means of differences by seed in points of accuracy with their 95 % t interval. Layers are
+those of graph_deep_augmentation, which reads out the last block: it is compared with an untrained network that is read
+out there.
 """
 
 import argparse
@@ -59,12 +59,9 @@ def main() -> None:
     asked.add_argument("--protocol", default="graphcl", choices=["graphcl", "pygcl"])
     given = asked.parse_args()
     kept.file(asked, given.file, "FILE")
-    sets: dict[str, dict[str, dict[int, float]]] = {}
-    for run in kept.runs(asked, given.file, "FILE", NAME):
-        if given.protocol in run["scores"]:
-            arms = sets.setdefault(run["set"], {})
-            arms.setdefault(run["arm"], {})[run["seed"]] = run["scores"][given.protocol]
-    for name, scores in sets.items():
+    runs = [run for run in kept.runs(asked, given.file, "FILE", NAME) if given.protocol in run["scores"]]
+    for name, arms in kept.by_seed(runs, NAME).items():
+        scores = {arm: {s: run["scores"][given.protocol] for s, run in seeds.items()} for arm, seeds in arms.items()}
         told(name, scores, given.protocol)
 
 

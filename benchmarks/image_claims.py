@@ -94,10 +94,7 @@ def main() -> None:
     asked.add_argument("--metric", default="linear", choices=["linear", "weighted_knn"])
     given = asked.parse_args()
     kept.file(asked, given.file, "FILE")
-    runs: dict[str, dict[str, dict[int, Any]]] = {}
-    for run in kept.runs(asked, given.file, "FILE", NAME):
-        if run["after"]:
-            runs.setdefault(run["corpus"], {}).setdefault(run["arm"], {})[run["seed"]] = run
+    runs = kept.by_seed([run for run in kept.runs(asked, given.file, "FILE", NAME) if run["after"]], NAME)
     for recipe in ("simclr", "dinov2"):
         strategies(runs, recipe, given.metric)
     parts: list[Callable[[Runs, str, str], None]] = [ablations, deep]

@@ -241,10 +241,7 @@ def table(every: Sequence[Mapping[str, Any]], baseline: str) -> None:
     """Means over seeds of each arm, and its paired difference from the baseline with a 95 % t interval, in per cent."""
     from diptych.measure import paired
 
-    runs: dict[str, dict[str, dict[int, Mapping[str, Any]]]] = {}
-    for run in every:
-        runs.setdefault(run["corpus"], {}).setdefault(run["arm"], {})[run["seed"]] = run
-    for corpus, arms in runs.items():
+    for corpus, arms in kept.by_seed(every, NAME).items():
         print(f"\n{corpus}")
         for arm, seeds in arms.items():
             good = [run for run in seeds.values() if run["after"]]

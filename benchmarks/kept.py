@@ -98,6 +98,15 @@ def lacking(
     return found
 
 
+def by_seed(every: Iterable[Run], name: Sequence[str]) -> dict[str, dict[str, dict[int, Run]]]:
+    """Runs with a name of two parts (a set or a corpus, and an arm) by each of them, and by seed."""
+    first, second = name
+    found: dict[str, dict[str, dict[int, Run]]] = {}
+    for run in every:
+        found.setdefault(run[first], {}).setdefault(run[second], {})[run["seed"]] = run
+    return found
+
+
 def settings(run: Run) -> dict[str, Any]:
     """All that a line says of what decided its run."""
     return {key: run[key] for key in SAID if key in run} | run.get("settings", {})
