@@ -61,7 +61,13 @@ def test_a_run_that_fails_is_named_and_does_not_lose_the_others(diptych, corpus,
     assert Run(begun / "seed-0").finished
 
 
-def test_stopped_each_leaves_a_checkpoint_and_all_can_be_resumed(diptych, corpus, tmp_path):
+def ignored():
+    """As a shell begins what it has in the background."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+
+
+@pytest.mark.parametrize(("number", "begun"), [(signal.SIGINT, None), (signal.SIGINT, ignored), (signal.SIGTERM, None)])
+def test_stopped_each_leaves_a_checkpoint_and_all_can_be_resumed(number, begun, diptych, corpus, tmp_path):
     settings = ["--dim", 16, "--vocabulary", 200, "--steps", 4000, "--batch", 16, "--checkpoint", 999]
     call = ["train", "crop", "--corpus", corpus, "--seeds", "0..1", *settings, "--jobs", 2]
     process = subprocess.Popen(
@@ -70,11 +76,12 @@ def test_stopped_each_leaves_a_checkpoint_and_all_can_be_resumed(diptych, corpus
         stderr=subprocess.PIPE,
         text=True,
         cwd=tmp_path,
+        preexec_fn=begun,
     )
     logs = [tmp_path / "s" / f"seed-{n}" / "metrics.jsonl" for n in range(2)]
     while process.poll() is None and not all(path.exists() for path in logs):
         time.sleep(0.01)
-    process.send_signal(signal.SIGINT)
+    process.send_signal(number)
     _, err = process.communicate(timeout=60)
     assert process.returncode == 130, err
     assert err.count("`diptych train --resume") == 1

@@ -37,7 +37,8 @@ for name, purpose in {
 
 def main() -> None:
     """The `diptych` command. Exit code 0: done; 1: it failed; 2: the call must change; 130: stopped."""
-    signal.signal(signal.SIGTERM, signal.default_int_handler)  # what Ctrl-C does
+    for number in (signal.SIGINT, signal.SIGTERM):  # shells have the first ignored by what they begin in the background
+        signal.signal(number, signal.default_int_handler)
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="backslashreplace")  # a path may be no Unicode, a terminal may know little of it
     if not speaks():
