@@ -18,7 +18,7 @@ for _ in range(10):
     y = x + 1
     del y
 before = faults()
-for _ in range(5):
+for _ in range(20):
     y = x + 1
     del y
 print(faults() - before)
@@ -31,5 +31,5 @@ def test_what_is_freed_is_not_asked_for_again():
         done = subprocess.run([sys.executable, "-c", CODE, how], capture_output=True, text=True, check=True)
         return int(done.stdout)
 
-    assert min(counted("keep") for _ in range(3)) < 100  # a system short of memory may take pages back
-    assert counted("leave") > 1000
+    # Not never: what is small may settle in what was freed, and a system short of memory may take pages back.
+    assert min(counted("keep") for _ in range(3)) < counted("leave") / 4
