@@ -48,7 +48,7 @@ NETWORKS = {  # what they are at this scale
     "simclr": {"encoder": "resnet18", "width": 16, "batch": 128},
     "supervised": {"encoder": "resnet18", "width": 16, "batch": 128},
     "dinov2": {
-        "encoder": "dinov2-tiny", "width": 96, "depth": 4, "patch": 4, "batch": 64, "local": 4, "layer_scale": 1.0,
+        "encoder": "dinov2-tiny", "width": 96, "depth": 4, "patch": 8, "batch": 64, "local": 4, "layer_scale": 1.0,
         "prototypes": 512, "bottleneck": 64, "hidden": 256,
     },
 }  # fmt: skip
@@ -267,7 +267,7 @@ def main() -> None:
     asking.add_argument("--arms", default="strategies")
     asking.add_argument("--steps", type=int, default=300)
     asking.add_argument("--lr-simclr", type=float, default=2e-3)
-    asking.add_argument("--lr-dinov2", type=float, default=2e-3)
+    asking.add_argument("--lr-dinov2", type=float, default=5e-4)
     asking.add_argument("--validate", action="store_true")
     asking.add_argument("--seeds", default="0,1,2,3,4")
     asking.add_argument("--workers", type=int, default=os.cpu_count() or 1)
