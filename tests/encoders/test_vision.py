@@ -1,3 +1,7 @@
+import os
+import subprocess
+import sys
+
 import numpy as np
 import pytest
 import torch
@@ -51,14 +55,15 @@ def test_a_saved_network_loads_again_and_embeds_alike(family, tmp_path):
     assert (again.side, again.pooling, again.patch) == (encoder.side, encoder.pooling, encoder.patch)
 
 
-@pytest.mark.parametrize("family", [*TOKENS, "bottleneck"])
-def test_plain_transformers_loads_it_and_its_processor_and_embeds_alike(family, tmp_path):
-    from transformers import AutoImageProcessor, AutoModel
+@FAMILIES
+def test_plain_transformers_loads_it_and_its_processor_and_embeds_alike(family, tmp_path, monkeypatch):
+    from transformers import AutoImageProcessor, AutoModel, dynamic_module_utils
 
+    monkeypatch.setattr(dynamic_module_utils, "HF_MODULES_CACHE", str(tmp_path / "code"))
     encoder = SMALL[family]().eval()
     encoder.precision = "fp32"
     encoder.save(tmp_path / "model")
-    network = AutoModel.from_pretrained(tmp_path / "model").eval()
+    network = AutoModel.from_pretrained(tmp_path / "model", trust_remote_code=family == "resnet").eval()
     processor = AutoImageProcessor.from_pretrained(tmp_path / "model")
     images = [Image.fromarray(smooth(20 + i, 30, i)) for i in range(4)]
     with torch.no_grad():
@@ -69,13 +74,35 @@ def test_plain_transformers_loads_it_and_its_processor_and_embeds_alike(family, 
     assert torch.nn.functional.cosine_similarity(torch.tensor(ours), plain).min() > 0.999
 
 
-def test_a_stem_for_small_pictures_is_read_by_us_and_refused_by_plain_transformers(tmp_path):
+def test_a_stem_for_small_pictures_is_refused_by_transformers_that_runs_no_code_and_read_by_us(tmp_path):
     from transformers import AutoModel
 
     SMALL["resnet"]().save(tmp_path / "model")
-    assert encoders.load(tmp_path / "model").network.embedder.embedder.convolution.kernel_size == (3, 3)
     with pytest.raises(RuntimeError, match="ignore_mismatched_sizes"):
         AutoModel.from_pretrained(tmp_path / "model")
+    (tmp_path / "model" / "small_resnet.py").write_text("raise RuntimeError('was run')")
+    assert encoders.load(tmp_path / "model").network.embedder.embedder.convolution.kernel_size == (3, 3)
+
+
+def test_code_that_is_saved_needs_nothing_of_ours(tmp_path):
+    SMALL["resnet"]().save(tmp_path / "model")
+    code = """
+import sys
+sys.modules["diptych"] = None  # cannot be imported
+from transformers import AutoModel
+print(type(AutoModel.from_pretrained(sys.argv[1], trust_remote_code=True)).__name__)
+"""
+    told = os.environ | {"HF_HOME": str(tmp_path / "home"), "HF_HUB_OFFLINE": "1"}
+    asked = [sys.executable, "-c", code, str(tmp_path / "model")]
+    done = subprocess.run(asked, capture_output=True, text=True, env=told, check=False)
+    assert done.stdout.strip() == "SmallResNetModel", done.stderr
+
+
+def test_a_stem_for_small_pictures_is_saved_again_after_loading(tmp_path):
+    SMALL["resnet"]().save(tmp_path / "model")
+    encoders.load(tmp_path / "model").save(tmp_path / "again")
+    for name in ("config.json", "small_resnet.py", "model.safetensors"):
+        assert (tmp_path / "again" / name).read_bytes() == (tmp_path / "model" / name).read_bytes()
 
 
 def test_options_of_text_are_refused_for_a_vision_network(tmp_path):

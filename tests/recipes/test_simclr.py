@@ -88,7 +88,9 @@ def test_a_run_goes_from_a_corpus_to_scores_and_a_report(tmp_path):
     assert (run.evidence / "pictures.npz").is_file()
     assert "data:image/" in run.report.read_text()
     card = (run.model / "README.md").read_text()
-    assert "AutoModel" in card or "diptych.load" in card
+    assert "diptych.load" in card
+    assert "trust_remote_code=True" in card
+    assert "trust_remote_code=True" in run.report.read_text()
     assert "SentenceTransformer" not in card
     trained, start = encoders.load(run.model), encoders.load(run.start)
     some = pictures(WORLD).items[:4]

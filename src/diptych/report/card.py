@@ -53,6 +53,7 @@ class Card:
     commit: str = ""
     fingerprint: str = ""  # of what it learned from: of texts also their tokens
     model: str = "model"  # what to give to SentenceTransformer
+    own_code: bool = False  # the model's folder holds code that `transformers` has to be allowed
     notes: Sequence[str] = ()
     settings: Mapping[str, Any] = field(default_factory=dict)  # what defaults came to, of all that is learned by
     documents: str = ""  # fingerprint of the documents themselves, whatever their tokens are

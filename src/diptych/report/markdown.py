@@ -99,18 +99,8 @@ diptych search {shlex.quote(model)} {shlex.quote(corpus)} "your question"
 def _usage_of_pictures(card: Card) -> str:
     corpus = " ".join(str(card.arguments.get("corpus") or "CORPUS").split())
     model = " ".join(card.model.split())
-    plain = f"""
-With `transformers` alone:
-
-```python
-from PIL import Image
-from transformers import AutoImageProcessor, AutoModel
-
-processor, network = (kind.from_pretrained({json.dumps(model)}) for kind in (AutoImageProcessor, AutoModel))
-states = network(**processor(Image.open("picture.png"), return_tensors="pt")).last_hidden_state
-```
-"""
-    own = str(card.arguments.get("encoder") or "resnet18").startswith("resnet")
+    allowed = ", trust_remote_code=True" if card.own_code else ""
+    said = ", which are allowed the code of the network that is in the folder" if card.own_code else ""
     return f"""## Use
 
 ```python
@@ -118,7 +108,18 @@ import diptych
 
 embeddings = diptych.load({json.dumps(model)}).encode(["picture.png", "another.jpg"])
 ```
-{"" if own else plain}
+
+With `transformers` alone{said}:
+
+```python
+from PIL import Image
+from transformers import AutoImageProcessor, AutoModel
+
+processor = AutoImageProcessor.from_pretrained({json.dumps(model)})
+network = AutoModel.from_pretrained({json.dumps(model)}{allowed}).eval()
+states = network(**processor(Image.open("picture.png"), return_tensors="pt")).last_hidden_state
+```
+
 ```sh
 diptych search {shlex.quote(model)} {shlex.quote(corpus)} picture.png
 ```

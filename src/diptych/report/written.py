@@ -48,8 +48,13 @@ def card(run: Run, name: str | None = None) -> Card:
         fingerprint=told.get("fingerprint", ""),
         documents=told.get("documents_fingerprint", ""),
         model=str(run.model),
+        own_code=_own_code(run.model / "config.json"),
         notes=[*told.get("notes", []), *scores.get("notes", [])],
     )
+
+
+def _own_code(config: Path) -> bool:
+    return config.is_file() and "auto_map" in json.loads(config.read_text())
 
 
 def _settings(told: Mapping[str, Any]) -> dict[str, Any]:

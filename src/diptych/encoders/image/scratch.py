@@ -7,8 +7,6 @@ resnet18, resnet34, resnet50             arXiv:1512.03385, with the stem for Ima
 
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
-from torch import nn
-
 from diptych.encoders.heads import seeded
 from diptych.encoders.image.vision import Vision
 
@@ -130,11 +128,9 @@ def _resnet(name: str, width: int, stem: Stem) -> "ResNetModel":
 def resnet(config: "ResNetConfig") -> "ResNetModel":
     """The network of a configuration, which may name a stem that `transformers` has not."""
     from transformers import ResNetModel
-    from transformers.models.resnet.modeling_resnet import ResNetConvLayer
 
-    network = ResNetModel(config)
-    if getattr(config, "stem", "imagenet") == "cifar":
-        first = ResNetConvLayer(config.num_channels, config.embedding_size, kernel_size=3, activation=config.hidden_act)
-        nn.init.kaiming_normal_(first.convolution.weight, mode="fan_out", nonlinearity="relu")
-        network.embedder.embedder, network.embedder.pooler = first, nn.Identity()
-    return network
+    if getattr(config, "stem", "imagenet") != "cifar":
+        return ResNetModel(config)
+    from diptych.encoders.image.small_resnet import SmallResNetModel
+
+    return SmallResNetModel(config)

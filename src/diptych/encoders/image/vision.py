@@ -218,8 +218,8 @@ class Vision(Encoder):
     def save(self, folder: Path) -> None:
         """Writes the folder that `AutoModel` and `AutoImageProcessor` of `transformers` load.
 
-        A ResNet with the stem for small pictures has a first convolution of another shape than theirs: `load` reads it,
-        `AutoModel` refuses it.
+        A ResNet with the stem for small pictures comes with its code (`small_resnet`): `load` runs none of a folder,
+        `AutoModel` does with `trust_remote_code=True`, and refuses the folder without.
         """
         with layout.staged(folder) as new, quiet():
             self.network.save_pretrained(new, safe_serialization=True)
