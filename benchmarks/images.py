@@ -3,12 +3,14 @@
     python benchmarks/images.py --data FOLDER --corpora cifar:1000,cifar:5000 --arms strategies --seeds 0,1 --runs FILE
     python benchmarks/images.py --table FILE [--baseline simclr]
 
-FOLDER has images/cifar10_train20k.parquet and images/cifar10_test4k.parquet. A corpus is `cifar:N` or `world:N`, whose
-first N pictures (of one order for all N) are learned from; the world is 32 pixels wide. All runs of a corpus are asked
-the same: 4,000 test pictures, which nobody learns from, by k-NN (k 20) and a linear probe from the labels of the same
-5,000 pictures of the training part (the world: 2,000 and 3,000 pictures of another seed), how alike augmentations are,
-and the rank. With --validate the last 2,000 training pictures are asked in place of the test pictures: settings are
-chosen by these. An arm is written RECIPE:option=value:option=value, a group by its name:
+FOLDER has images/: cifar10_train20k.parquet, cifar10_test4k.parquet, camvid_ci.npz and rgbd_ci.npz. A corpus is
+`cifar:N` or `world:N`, whose first N pictures (of one order for all N) are learned from; the world is 32 pixels wide.
+All runs of a corpus are asked the same: 4,000 test pictures, which nobody learns from, by k-NN (k 20) and a linear
+probe from the labels of the same 5,000 pictures of the training part (the world: 2,000 and 3,000 pictures of another
+seed), how alike augmentations are, and the rank; of networks with patches also masks (CamVid) and depths (RGB-D
+frames), by a linear layer on what is frozen. With --validate the last 2,000 training pictures are asked in place of
+the test pictures, and no maps: settings are chosen by these. An arm is written RECIPE:option=value:option=value, a
+group by its name:
 
     strategies  simclr and dinov2 with each of the four strategies of arXiv:2406.09294
     masks       dinov2 with crops alone: no hidden patches, no iBOT, no KoLeo
@@ -52,6 +54,7 @@ NETWORKS = {  # what they are at this scale
         "prototypes": 512, "bottleneck": 64, "hidden": 256,
     },
 }  # fmt: skip
+MAPS, VOID = ("camvid_ci.npz", "rgbd_ci.npz"), 11  # the number of CamVid's that is no class
 SIDE, TRAIN, LABELLED, VALIDATION, WORLD_TEST = 32, 20_000, 5_000, 2_000, 3_000
 STAGES = range(6)  # stem, four stages, head
 DEEP = "{}:perturb_layer={}:perturb_gradient={}"
@@ -116,8 +119,18 @@ def asked(data: Path, corpus: str, validate: bool) -> Any:
     return Classes(Known(corpus, shown, {"train": np.array(known.labels), "test": np.array(test.labels)}))
 
 
+@cache
+def dense(data: Path) -> list[Any]:
+    """Masks and depths of photographs that nobody learned from."""
+    from diptych.data.images.corpus import pictures
+    from diptych.evaluate.images import depth, segmentation
+
+    streets, frames = (pictures(str(data / "images" / name), SIDE) for name in MAPS)
+    return [segmentation.task(streets, ignore=VOID), depth.task(frames)]
+
+
 def judged(encoder: Any, job: "Job") -> dict[str, float]:
-    """Accuracies, how little augmentations are minded, ranks."""
+    """Accuracies, how little augmentations are minded, ranks; of patches also mean IoU and errors of depth."""
     import torch
 
     from diptych.evaluate.images.invariance import Invariance
@@ -128,7 +141,8 @@ def judged(encoder: Any, job: "Job") -> dict[str, float]:
     classes = asked(given.data, corpus, given.validate)
     test = classes.data.pictures["test"]
     same = Invariance(corpus, test[:500], replace(usual(), size=SIDE).transform)
-    found = {line.metric: line.value for task in (classes, same) for line in task.score(encoder)}
+    maps = dense(given.data) if encoder.patch and not given.validate else []
+    found = {line.metric: line.value for task in (classes, same, *maps) for line in task.score(encoder)}
     rows = torch.from_numpy(np.asarray(encoder.embed(test[:1000]), np.float32))
     return {k: round(float(x), 4) for k, x in found.items()} | {"rank": round(float(effective_rank(rows)), 2)}
 
@@ -247,10 +261,11 @@ def table(every: Sequence[Mapping[str, Any]], baseline: str) -> None:
             good = [run for run in seeds.values() if run["after"]]
             told = {k: np.mean([run["after"][k] for run in good]) for k in good[0]["after"]} if good else {}
             begun = np.mean([run["before"]["weighted_knn"] for run in good]) if good else np.nan
+            maps = f"  IoU {told['mean_iou']:.1f}  RMSE {told['rmse']:.3f}" if "rmse" in told else ""
             print(
                 f"  {arm}\n    n={len(good)} of {len(seeds)}  k-NN {begun:.1f} -> "
                 f"{told.get('weighted_knn', np.nan):.1f}  linear {told.get('linear', np.nan):.1f}  "
-                f"invariance {told.get('invariance', np.nan):.3f}  rank {told.get('rank', np.nan):.1f}"
+                f"invariance {told.get('invariance', np.nan):.3f}  rank {told.get('rank', np.nan):.1f}{maps}"
             )
             beside = arms.get(baseline, {})
             shared = sorted(s for s in seeds.keys() & beside.keys() if seeds[s]["after"] and beside[s]["after"])
@@ -279,7 +294,8 @@ def main() -> None:
         kept.file(asking, given.table, "--table")
         table(kept.runs(asking, given.table, "--table", NAME), given.baseline)
         return
-    kept.folder(asking, given, "data", "images/cifar10_train20k.parquet", "images/cifar10_test4k.parquet")
+    names = ("cifar10_train20k.parquet", "cifar10_test4k.parquet", *MAPS)
+    kept.folder(asking, given, "data", *(f"images/{name}" for name in names))
     kept.written(asking, given.runs, "--runs")
     arms = list(dict.fromkeys(arm for name in given.arms.split(",") for arm in GROUPS.get(name, [name])))
     seeds = [int(seed) for seed in given.seeds.split(",")]
