@@ -286,6 +286,43 @@ def test_graphs_of_networkx_and_of_pytorch_geometric_are_read():
         network().encode([path])
 
 
+def test_labels_and_attributes_of_networkx_are_read():
+    import networkx
+
+    made = networkx.MultiGraph([(0, 1), (0, 1), (1, 2)])
+    networkx.set_node_attributes(made, {0: "O", 1: "C", 2: "N"}, "label")
+    networkx.set_node_attributes(made, {i: [float(i), 1.0] for i in range(3)}, "x")
+    (labelled,) = network().prepare([made])
+    assert labelled.nodes.tolist() == [2, 0, 1]
+    (both,) = GraphNetwork(Features("both", 5, ("C", "N", "O")), width=4).prepare([made])
+    assert both.nodes.tolist() == [[0, 0, 1, 0, 1], [1, 0, 0, 1, 1], [0, 1, 0, 2, 1]]
+    made.nodes[2]["label"] = "F"
+    with pytest.raises(ValueError, match="the network knows no node label 'F'"):
+        network().prepare([made])
+
+
+@pytest.mark.parametrize(
+    ("told", "said"),
+    [
+        ({"edge_index": torch.zeros(3, 2, dtype=torch.long)}, r"a row of sources and a row of targets"),
+        ({"edge_index": torch.tensor([[0.0], [0.5]])}, "whole numbers are due, got 0.5"),
+        ({"edge_index": torch.tensor([[0], [2]])}, "one node or more, and edges between them; got 2 nodes"),
+        ({"edge_index": None}, "a graph has nodes and edges, or num_nodes and edge_index"),
+        ({"x": torch.ones(5, 3)}, r"attributes of nodes are \[2, 3\]; got \[5, 3\]"),
+        ({"x": torch.ones(2, 4)}, r"attributes of nodes are \[2, 3\]; got \[2, 4\]"),
+        ({"x": torch.tensor([[1.0, 2.0, 3.0], [1.0, float("nan"), 3.0]])}, "an attribute of a node is no number"),
+    ],
+)
+def test_graphs_of_others_that_do_not_go_together_are_refused(told, said):
+    from torch_geometric.data import Data
+
+    good = {"edge_index": torch.tensor([[0], [1]]), "x": torch.ones(2, 3), "num_nodes": 2}
+    made = GraphNetwork(Features("attributes", 3), width=4)
+    assert made.prepare([Data(**good)])[0].nodes.shape == (2, 3)
+    with pytest.raises(ValueError, match=said):
+        made.prepare([Data(**{**good, **told})])
+
+
 @pytest.mark.parametrize(
     ("options", "said"),
     [
@@ -293,6 +330,8 @@ def test_graphs_of_networkx_and_of_pytorch_geometric_are_read():
         ({"readout": "first"}, "readout is one of concat, last"),
         ({"norm": "graph"}, "norm is one of batch, layer, none"),
         ({"depth": 0}, "a width and a depth of 1 or more"),
+        ({"conv": "torch_geometric.nn.SAGEConv"}, "MODULE:CLASS such as torch_geometric.nn:SAGEConv"),
+        ({"conv": "torch_geometric.nn:ChebConv"}, r"not made of two widths alone \(.*wrap it in a class of your own"),
         ({"conv": "elsewhere:Conv"}, "one of your own, 'elsewhere:Conv', is to be imported before"),
     ],
 )

@@ -47,7 +47,10 @@ class Features:
         labels: Int[np.ndarray, " n"] | None = None,
         attributes: Float[np.ndarray, "n a"] | None = None,
     ) -> Float[np.ndarray, "n f"] | Int[np.ndarray, " n"]:
-        """What `Graph.nodes` holds. Labels are places among `labels`. Raises ValueError where they are not there."""
+        """What `Graph.nodes` holds. Labels are places among `labels`.
+
+        Raises ValueError where they are not there, and for attributes of another shape.
+        """
         if self.kind == "constant":
             return np.zeros(n, np.int32)
         if self.kind == "degree":
@@ -63,10 +66,20 @@ class Features:
             assert labels is not None, "see above"
             return labels
         assert attributes is not None, "see above"
+        due = [n, self.width - len(self.labels)]
+        if [*attributes.shape] != due:
+            raise ValueError(f"attributes of nodes are {due}; got {[*attributes.shape]}")
         if self.kind == "attributes":
             return attributes
         assert labels is not None, "see above"
-        return np.concatenate([dense(labels, self.width - attributes.shape[1]), attributes], 1)
+        return np.concatenate([dense(labels, len(self.labels)), attributes], 1)
+
+    def places(self, names: Sequence[object]) -> Int[np.ndarray, " n"]:
+        """Where each label is among `labels`. Raises ValueError for one that is not."""
+        known = {name: i for i, name in enumerate(self.labels)}
+        if unknown := next((str(name) for name in names if str(name) not in known), None):
+            raise ValueError(f"the network knows no node label {unknown!r}")
+        return np.array([known[str(name)] for name in names], np.int32)
 
 
 def dense(numbers: Int[np.ndarray, " n"], width: int) -> Float[np.ndarray, "n f"]:

@@ -153,11 +153,22 @@ def test_a_network_is_told_what_it_knows_or_the_corpus_is_refused(tmp_path):
     found = graphs(arrays(tmp_path))
     other = graphs(arrays(tmp_path, node_tag=np.array([7, 7, 2, 12, 2, 7])))
     assert found.told_by(graphs(arrays(tmp_path), "degree").features).features.kind == "degree"
-    with pytest.raises(ValueError, match=r"knows the node labels 2, 7, 11, and g.npz has 2, 7, 12"):
+    with pytest.raises(ValueError, match=r"knows the node labels 2, 7, 11, and g.npz has also 12: there is no"):
         other.told_by(found.features)
+    fewer = graphs(arrays(tmp_path, node_tag=np.array([7, 7, 11, 7, 11, 7]))).told_by(found.features)
+    assert fewer.graph(0).nodes.tolist() == [1, 1, 2, 1]
+    assert fewer.node_names == ("2", "7", "11")
     plain = graphs(arrays(tmp_path, node_tag=None))
     with pytest.raises(ValueError, match=r"the network is told labels of nodes, and g.npz has only degree, constant"):
         plain.told_by(found.features)
+
+
+@pytest.mark.parametrize("kind", ["attributes", "both"])
+def test_a_network_of_attributes_is_told_as_many(kind, tmp_path):
+    wide = graphs(arrays(tmp_path, node_attr=np.ones((6, 4), np.float32)), kind)
+    narrow = graphs(arrays(tmp_path, node_attr=np.ones((6, 2), np.float32)), kind)
+    with pytest.raises(ValueError, match=r"told 4 attributes of a node; g.npz has 2"):
+        narrow.told_by(wide.features)
 
 
 # ---------------------------------------------------------------- families
@@ -183,6 +194,18 @@ def test_size_and_degree_do_not_tell_families_apart(kind):
         assert degree[mine].mean() == pytest.approx(4, abs=0.35)
 
 
+@pytest.mark.parametrize("nodes", [10, 30, 60])
+def test_nothing_but_its_shape_tells_a_motif(nodes):
+    found = graphs(f"families:n=200:nodes={nodes}:degree=2:kind=motifs")
+    edges, classes = {}, {}
+    for i, label in enumerate(found.labels):
+        n, e = found.size(i)
+        edges.setdefault(n, set()).add(e)
+        classes.setdefault(label, []).append(n)
+    assert all(len(there) == 1 for there in edges.values())
+    assert np.ptp([np.mean(n) for n in classes.values()]) < nodes / 8
+
+
 def test_families_are_what_they_are_called():
     made = Families(n=300, nodes=60, degree=4)
     _, items = made.items(Tally())
@@ -194,19 +217,20 @@ def test_families_are_what_they_are_called():
     assert means["barabasi-albert"] > means["erdos-renyi"] > means["watts-strogatz"]
 
 
-def test_a_motif_is_in_its_graph_five_times():
+def test_a_motif_is_in_its_graph_once_for_every_twelve_nodes():
     import networkx
 
-    cycles = {}
-    for item in Families(n=60, kind="motifs").items(Tally())[1]:
+    motifs = {"ring": networkx.cycle_graph(6), "star": networkx.star_graph(5), "clique": networkx.complete_graph(4)}
+    motifs["house"] = networkx.house_graph()
+    for item in Families(n=40, nodes=40, kind="motifs").items(Tally())[1]:
         made = networkx.Graph(item.edges.T.tolist())
         assert networkx.is_connected(made)
-        basis = sorted(len(cycle) for cycle in networkx.cycle_basis(made))
-        cycles.setdefault(item.label, set()).add(tuple(basis))
-    assert cycles["ring"] == {(6,) * 5}
-    assert cycles["star"] == {()}
-    assert cycles["clique"] == {(3,) * 15}
-    assert cycles["house"] == {(3,) * 5 + (4,) * 5}
+        assert made.number_of_nodes() == item.n
+        bridges = [edge for edge in networkx.bridges(made) if item.label != "star"]
+        made.remove_edges_from(bridges)
+        parts = [made.subgraph(part) for part in networkx.connected_components(made)]
+        alike = sum(networkx.is_isomorphic(part, motifs[item.label]) for part in parts)
+        assert item.label == "star" or alike >= item.n // 12
 
 
 @pytest.mark.parametrize(
@@ -215,6 +239,7 @@ def test_a_motif_is_in_its_graph_five_times():
         ("families:n=1", "n of families is from 2"),
         ("families:kind=trees", "families are of kind random, blocks, motifs; got 'trees'"),
         ("families:size=9", "'size=9' is none of n=NUMBER"),
+        ("families:degree=3", "has degree / 2 edges; got degree=3, choose an even one"),
         ("families:nodes=12:degree=8", "graphs of 12 nodes have up to 4 neighbours"),
     ],
 )
@@ -256,7 +281,29 @@ def test_nodes_with_labels_in_some_graphs_only_are_described_by_nothing(tmp_path
     path = lines(tmp_path, {"edges": [[0, 1]], "node_labels": ["C", "O"], "x": [[1], [2]]}, {"edges": [[0, 1]]})
     found = graphs(path)
     assert found.kinds == ["degree", "constant"]
-    assert "1 node description left out: not all nodes have labels" in found.notes
+    assert "1 node description left out: not all nodes have labels; g.jsonl, line 2 has no labels" in found.notes
+
+
+def test_what_the_first_graph_alone_lacks_is_told_too(tmp_path):
+    whole = {"edges": [[0, 1]], "node_labels": ["C", "O"], "x": [[1], [2]]}
+    found = graphs(
+        lines(tmp_path, whole | {"node_labels": ["C", None], "x": None}, whole, whole | {"x": [[1, 2], [3, 4]]})
+    )
+    assert found.kinds == ["degree", "constant"]
+    assert found.notes[-2:] == [
+        "1 node description left out: not all nodes have labels; g.jsonl, line 1 has no labels",
+        "1 node description left out: not all nodes have as many attributes; g.jsonl, line 1 has no attributes",
+    ]
+
+
+def test_attributes_of_two_widths_are_left_out_and_where_is_told(tmp_path):
+    found = graphs(lines(tmp_path, *({"edges": [[0, 1]], "x": x} for x in ([[1], [2]], [[1], [2]], [[1, 2], [3, 4]]))))
+    assert found.kinds == ["degree", "constant"]
+    assert "as many attributes; g.jsonl, line 3 has 2 attributes, those before 1" in found.notes[-1]
+
+
+def test_arrays_that_are_not_used_are_told(tmp_path):
+    assert "1 array not used: x" in graphs(arrays(tmp_path, x=np.zeros(3))).notes
 
 
 @pytest.mark.parametrize(
@@ -268,10 +315,22 @@ def test_nodes_with_labels_in_some_graphs_only_are_described_by_nothing(tmp_path
         ),
         ({"edge_index": np.array([[0, 1, 2, 2, 3], [1, 2, 0, 3, 5]])}, "g.npz, graph 1: an edge goes to node -1"),
         ({"edge_ptr": None}, r"it lacks 'edge_ptr'; there are 'edge_index', 'node_ptr', 'y', 'node_tag'"),
-        ({"edge_ptr": np.array([0, 4, 9])}, "'edge_ptr' rises from 0 to 5, where the last graph ends"),
-        ({"y": np.array([1, 2, 3])}, r"2 graphs have 'y' of \[2\]; got \[3\]"),
+        ({"edge_ptr": np.array([0, 4, 9])}, "'edge_ptr' rises to 9, and there are 5 edges"),
+        ({"edge_ptr": np.array([0, 5])}, r"have 'edge_ptr' of \[3\]; got \[2\]"),
+        ({"node_ptr": np.array([0, 4.5, 6])}, "'node_ptr': whole numbers are due, got 4.5"),
+        ({"node_ptr": np.array([[0, 4, 6]])}, "'node_ptr' is a row of numbers that rises from 0"),
+        ({"node_ptr": np.array(6)}, "'node_ptr' is a row of numbers that rises from 0"),
+        ({"edge_index": np.array(3)}, r"a row of sources and a row of targets, \[2, edges\]; got \[\]"),
+        ({"edge_index": np.array([["a", "b"], ["b", "a"]])}, "edge_index: whole numbers are due, got 'a'"),
+        ({"edge_index": np.zeros((5, 2), int)}, r"\[2, edges\]; got \[5, 2\]"),
+        ({"edge_index": np.array([[0, 1, 2, 2, 4], [1, 2, 0, np.nan, 5]])}, "whole numbers are due, got nan"),
+        ({"y": np.array([1, 2, 3])}, r"2 graphs of 6 nodes have 'y' of \[2\]; got \[3\]"),
         ({"node_tag": np.array([1, 2])}, r"'node_tag' of \[6\]; got \[2\]"),
-        ({"node_attr": np.array([[np.nan]] * 6)}, "an attribute of a node is no number"),
+        ({"node_tag": np.array([1, 2, np.nan, 1, 1, 1])}, "'node_tag' holds something that is no number"),
+        ({"node_attr": np.array([[np.nan]] * 6)}, "'node_attr' holds something that is no number"),
+        ({"node_attr": np.array([["a"]] * 6)}, "'node_attr' holds something that is no number"),
+        ({"node_attr": np.ones((8, 1))}, r"have 'node_attr' of \[6, attributes\]; got \[8, 1\]"),
+        ({"node_attr": np.full((6, 1), 1e300)}, "an attribute of a node is no number of 32 bits"),
         ({"y": np.array([{}, {}], object)}, "is not a file of arrays that can be read"),
     ],
 )
@@ -288,7 +347,12 @@ def test_damaged_arrays_are_refused(changed, said, tmp_path):
         ({"A": "1, 2\n2, 9\n"}, "an edge goes to node 9, and nodes are 1 to 6"),
         ({"A": "0, 1\n"}, "an edge goes to node 0"),
         ({"A": "1, 2\n4, 5\n"}, "line 2: nodes 4 and 5 are of two graphs"),
-        ({"A": "1, two\n"}, "TOY_A.txt is damaged"),
+        ({"A": "1, two\n"}, "TOY_A.txt: numbers are due; could not convert string 'two'"),
+        ({"A": "1\n2\n"}, "TOY_A.txt: a line has 2 numbers; got 1"),
+        ({"A": "1, 2, 5\n"}, "TOY_A.txt: a line has 2 numbers; got 3"),
+        ({"graph_indicator": "1 1\n1 1\n1 1\n"}, "TOY_graph_indicator.txt: a line has 1 number; got 2"),
+        ({"graph_indicator": "1\n1\n1\n1\n2\n5000000000\n"}, "6 nodes are of graphs up to 5,000,000,000"),
+        ({"node_labels": "1\n2\nnan\n1\n1\n1\n"}, "TOY_node_labels.txt, line 3, has a value that is no number"),
         ({"node_labels": "1\n2\n"}, "TOY_node_labels.txt has 2 lines, and there are 6 nodes"),
         ({"graph_labels": "1\n"}, "has 1 line, and there are 2 graphs"),
         ({"graph_indicator": "0\n1\n1\n1\n2\n2\n"}, "graphs count from 1; got 0"),
@@ -308,7 +372,22 @@ def test_a_damaged_folder_of_tu_is_refused(files, said, tmp_path):
         ({"edges": [[0, 7]], "num_nodes": 3}, "an edge goes to node 7, and its nodes are 0 to 2"),
         ({"edges": [[0, 1]], "node_labels": ["C"], "num_nodes": 2}, "2 nodes and 1 node label"),
         ({"edges": [[0, 1]], "x": [[1.0]], "num_nodes": 2}, r"2 nodes and attributes \[1, 1\]"),
-        ({"edges": [[0, 1, 2]]}, "is no graph"),
+        ({"edges": [[0, 1, 5], [1, 2, 3]]}, r"an edge is two nodes, \[source, target\]; got \[0, 1, 5\]"),
+        ({"edges": [[0, 1, 2, 3], [1, 2, 3, 4]]}, "an edge is two nodes"),
+        ({"edges": [0, 1, 1, 2]}, r"an edge is two nodes, \[source, target\]; got 0"),
+        ({"edges": [[0.7, 1.9]]}, "edges: whole numbers are due, got 0.7"),
+        ({"edges": [[0, True], [1, "b"]]}, "edges: whole numbers are due"),
+        ({"edges": [[0, 2**64]]}, "edges: whole numbers are due"),
+        ({"edges": [[0, 10**12]]}, "goes to node 1,000,000,000,000, and 2 nodes have an edge; number them from 0"),
+        (
+            {"edge_index": [[0, 1], [1, 2], [2, 3]]},
+            r"a row of sources and a row of targets, \[2, edges\]; got \[3, 2\]",
+        ),
+        ({"edge_index": [[0, 1], [1]]}, "as many sources as targets"),
+        ({"edges": [[0, 1]], "num_nodes": 2.9}, "num_nodes: whole numbers are due, got 2.9"),
+        ({"edges": [[0, 1]], "num_nodes": 1e30}, "num_nodes"),
+        ({"edges": [[0, 1]], "num_nodes": -1}, "num_nodes is a number from 0"),
+        ({"nodes": 3, "links": []}, '"nodes" is a list of objects, each with an "id"'),
         ({"nodes": [{"id": 1}], "links": [{"source": 1, "target": 2}]}, "goes to node 2, which is not among its nodes"),
         ({"nodes": [{"id": 1}, {"id": 1}], "links": []}, "two of its nodes have the same id"),
         ({"nodes": [{"name": 1}], "links": []}, "there is no 'id'"),

@@ -5,9 +5,11 @@ node_ptr (g+1), edge_ptr (g+1)  where the nodes and edges of a graph begin
 y (g)                           classes, if there are any
 node_tag (N)                    node labels, if there are any; one label for all is none
 node_attr (N a)                 node attributes, if there are any
+
+Other arrays are not used, which is told.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,8 +19,11 @@ from diptych.core import DataError
 from diptych.data.columns import label_of, listed
 from diptych.data.graphs.item import Item
 from diptych.data.tally import Tally
+from diptych.graphs import edges
+from diptych.plural import counted
 
 NEEDED = ("edge_index", "node_ptr", "edge_ptr")
+USED = {*NEEDED, "y", "node_tag", "node_attr"}
 
 
 @dataclass(frozen=True)
@@ -38,25 +43,15 @@ class Arrays:
             raise DataError(
                 f"{self.path} is no file of graphs: it lacks {listed(missing)}; there are {listed([*found])}"
             )
-        self._check(found)
+        for name in sorted(found.keys() - USED):
+            tally.add("array", f"not used: {name}")
+        try:
+            found |= _checked(found)
+        except ValueError as error:
+            raise DataError(f"{self.path}: {error}") from None
         told = [name for name in ("node_tag", "node_attr") if name in found]
         how = "arrays end to end" + (f", with {' and '.join(told)}" if told else "")
         return how, self._items(found)
-
-    def _check(self, found: dict[str, np.ndarray]) -> None:
-        graphs, edges = len(found["node_ptr"]) - 1, found["edge_index"]
-        nodes = int(found["node_ptr"][-1])
-        shapes = {"edge_ptr": (graphs + 1,), "y": (graphs,), "node_tag": (nodes,)}
-        for name, shape in shapes.items():
-            if name in found and found[name].shape != shape:
-                given = list(found[name].shape)
-                raise DataError(f"{self.path}: {graphs:,} graphs have {name!r} of {list(shape)}; got {given}")
-        for name, last in (("node_ptr", nodes), ("edge_ptr", edges.shape[-1])):
-            ends = found[name]
-            if len(ends) < 1 or ends[0] != 0 or ends[-1] != last or (np.diff(ends) < 0).any():
-                raise DataError(f"{self.path}: {name!r} rises from 0 to {last:,}, where the last graph ends")
-        if edges.shape[0] != 2 or edges.ndim != 2:
-            raise DataError(f"{self.path}: 'edge_index' is [2, edges]; got {list(edges.shape)}")
 
     def _items(self, found: dict[str, np.ndarray]) -> Iterator[Item]:
         starts, ends = found["node_ptr"].tolist(), found["edge_ptr"].tolist()
@@ -71,3 +66,35 @@ class Arrays:
                 None if rows is None else rows[nodes],
                 f"{self.path.name}, graph {i}",
             )
+
+
+def _checked(found: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """Where nodes and edges are, as whole numbers. Raises ValueError for arrays that do not go together."""
+    index = edges.of_index(found["edge_index"])
+    of_nodes, of_edges = (_rising(found[name], name) for name in ("node_ptr", "edge_ptr"))
+    if of_edges[-1] != index.shape[1]:
+        raise ValueError(f"'edge_ptr' rises to {of_edges[-1]:,}, and there are {counted(index.shape[1], 'edge')}")
+    graphs, nodes = len(of_nodes) - 1, int(of_nodes[-1])
+    for name, length, axes in (
+        ("edge_ptr", graphs + 1, 1),
+        ("y", graphs, 1),
+        ("node_tag", nodes, 1),
+        ("node_attr", nodes, 2),
+    ):
+        given = found.get(name)
+        if given is not None and (given.ndim != axes or len(given) != length):
+            due = f"[{length:,}{', attributes' if axes == 2 else ''}]"
+            raise ValueError(f"{graphs:,} graphs of {nodes:,} nodes have {name!r} of {due}; got {list(given.shape)}")
+    for name, kinds in (("node_tag", "iufbUS"), ("node_attr", "iufb")):
+        given = found.get(name)
+        if given is not None and (given.dtype.kind not in kinds or (given.dtype.kind == "f" and np.isnan(given).any())):
+            raise ValueError(f"{name!r} holds something that is no number")
+    return {"edge_index": index, "node_ptr": of_nodes, "edge_ptr": of_edges}
+
+
+def _rising(given: np.ndarray, name: str) -> np.ndarray:
+    """Where each begins and the last ends. Raises ValueError for what does not rise from 0."""
+    x = edges.whole(given, repr(name))
+    if x.ndim != 1 or not len(x) or x[0] != 0 or (np.diff(x) < 0).any():
+        raise ValueError(f"{name!r} is a row of numbers that rises from 0")
+    return x

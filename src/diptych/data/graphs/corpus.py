@@ -16,7 +16,7 @@ from diptych.data.tally import Tally
 from diptych.graphs.features import Kind
 from diptych.plural import counted
 
-FORMAT = "1"  # of what is cached; another number makes old entries unused
+FORMAT = "2"  # of what is cached; another number makes old entries unused
 KNOWN = "a TU folder (NAME_A.txt, ...), .npz, .jsonl of edge lists or node-link graphs, or families:n=1000"
 PICKLES = (".pt", ".pth", ".pkl", ".pickle", ".gpickle")
 

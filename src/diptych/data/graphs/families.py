@@ -5,10 +5,11 @@
 
     kind=random    random graphs of Erdos and Renyi, of Barabasi and Albert, of Watts and Strogatz, of blocks
     kind=blocks    stochastic blocks, 1 to 4 of them
-    kind=motifs    a random tree of Barabasi and Albert, to which five rings, houses, stars or cliques are attached
+    kind=motifs    a random tree of Barabasi and Albert, to which rings, houses, stars or cliques are attached, one for
+                   every twelve nodes; and edges within the tree, fewer where a motif has more
 
-Families of a kind have the same number of nodes and the same mean degree, as near as they allow (a tree with motifs has
-what its motifs have), so that size does not tell them apart. A graph is decided by the seed and its number alone: the
+Families of a kind have the same number of nodes and the same mean degree (with motifs, a bit over two), so that size
+does not tell them apart. A graph is decided by the seed and its number alone: the
 first graphs of a larger corpus are those of a smaller one. The networks are those of the literature, made here so that
 a graph costs a few array operations.
 """
@@ -25,10 +26,11 @@ from diptych.data.graphs.item import Item
 from diptych.data.tally import Tally
 
 NAME = "families"  # stands for this corpus where a path could be
-FORMAT = "1"  # of what a seed makes; another number makes old entries unused
+FORMAT = "2"  # of what a seed makes; another number makes old entries unused
 BOUNDS = {"n": (2, 10**8), "nodes": (10, 10_000), "degree": (2, 100), "seed": (0, 2**62)}
 INSIDE = 4.0  # edges within blocks, for each that goes between two as likely pairs
-MOTIFS = 5  # that are attached
+SHARE, LEAST = 12, 14  # nodes for each motif that is attached; nodes of a graph with one
+EXCESS = 3  # edges for each motif that there are beyond those of a tree: a clique has them all
 Edges = Int[np.ndarray, "2 e"]
 
 
@@ -48,6 +50,10 @@ class Families:
                 raise ValueError(f"{name} of families is from {least} to {most:,}; got {given}")
         if self.kind not in KINDS:
             raise ValueError(f"families are of kind {', '.join(KINDS)}; got {self.kind!r}")
+        if self.kind == "random" and self.degree % 2:
+            raise ValueError(
+                f"each new node of a random graph has degree / 2 edges; got degree={self.degree}, choose an even one"
+            )
         if 3 * self.degree > self.nodes:
             raise ValueError(f"graphs of {self.nodes} nodes have up to {self.nodes // 3} neighbours; got {self.degree}")
 
@@ -153,19 +159,32 @@ CLIQUE = [(i, j) for i in range(4) for j in range(i)]
 
 
 def with_motif(motif: list[tuple[int, int]]) -> Maker:
-    """A tree, and MOTIFS copies of a motif, each tied to a node of it."""
+    """A tree, copies of a motif, each tied to a node of it, and edges within the tree; as many in all for any motif."""
 
     def made(rng: np.random.Generator, n: int, degree: int) -> tuple[int, Edges]:
-        one = np.array(motif).T
-        size = int(one.max()) + 1
-        trunk = max(2, n - MOTIFS * size)
+        one, n = np.array(motif).T, max(n, LEAST)
+        size, copies = int(one.max()) + 1, n // SHARE
+        trunk = n - copies * size
         parts = [barabasi_albert(rng, trunk, 2)[1]]
-        for copy in range(MOTIFS):
+        for copy in range(copies):
             start = trunk + copy * size
             parts += [one + start, np.array([[start], [int(rng.integers(trunk))]])]
-        return trunk + MOTIFS * size, np.concatenate(parts, 1)
+        beyond = one.shape[1] + 1 - size
+        return n, np.concatenate([*parts, _further(rng, parts[0], trunk, copies * (EXCESS - beyond))], 1)
 
     return made
+
+
+def _further(rng: np.random.Generator, there: Edges, n: int, many: int) -> Edges:
+    """So many edges between n nodes that are not there."""
+    taken = {tuple(sorted(edge)) for edge in there.T.tolist()}
+    found: list[tuple[int, ...]] = []
+    while len(found) < many:
+        edge = tuple(sorted(rng.choice(n, 2, replace=False).tolist()))
+        if edge not in taken:
+            taken.add(edge)
+            found.append(edge)
+    return np.array(found, np.int64).reshape(-1, 2).T
 
 
 KINDS: dict[str, dict[str, Maker]] = {

@@ -3,8 +3,10 @@
     {"edges": [[0, 1], [1, 2]], "num_nodes": 3, "node_labels": ["C", "O", "C"], "x": [[0.5], ...], "label": "toxic"}
     {"nodes": [{"id": "a", "label": "C"}, ...], "links": [{"source": "a", "target": "b"}, ...], "graph": {"label": 1}}
 
-Of an edge list everything but "edges" may be missing; nodes are then 0 to the highest that an edge names. Attributes
-are called x, node_attributes, or features. Of node-link graphs, labels of nodes are their "label", attributes "x".
+Of an edge list everything but "edges" may be missing; nodes are then 0 to the highest that an edge names. In place of
+"edges", "edge_index" has a row of sources and a row of targets. Attributes are called x, node_attributes, or features.
+Of node-link graphs, labels of nodes are their "label", attributes "x". A label that is null is none, and then the nodes
+of that graph have none.
 """
 
 import json
@@ -20,6 +22,7 @@ from diptych.data.columns import LABEL, label_of
 from diptych.data.files import opened
 from diptych.data.graphs.item import Item
 from diptych.data.tally import Tally
+from diptych.graphs import edges
 
 SUFFIXES = (".jsonl", ".ndjson")
 ATTRIBUTES = ("x", "node_attributes", "features")
@@ -55,48 +58,43 @@ def _item(line: str, origin: str) -> Item:
         return _listed(told, origin)
     except KeyError as error:
         raise DataError(f"{origin}: there is no {error.args[0]!r}") from None
-    except (ValueError, TypeError, AttributeError, RecursionError) as error:
+    except (ValueError, TypeError, AttributeError, RecursionError, OverflowError) as error:
         raise DataError(f"{origin} is no graph: {error}") from None
 
 
 def _listed(told: Mapping[str, Any], origin: str) -> Item:
     pairs = told.get("edges")
-    edges = np.array(told["edge_index"] if pairs is None else pairs, np.int64)
-    edges = edges.reshape(2, -1) if pairs is None else edges.reshape(-1, 2).T
-    labels = told.get("node_labels")
+    found = edges.of_index(told["edge_index"]) if pairs is None else edges.of_pairs(pairs)
+    labels = _labels(told.get("node_labels"))
     rows = next((told[name] for name in ATTRIBUTES if told.get(name) is not None), None)
     known = [len(x) for x in (labels, rows) if x is not None]
-    n = (
-        int(told["num_nodes"])
-        if "num_nodes" in told
-        else max([*known, *(edges.max(1) + 1).tolist()] if edges.size else known, default=0)
-    )
-    return Item(
-        n,
-        edges,
-        _class(told),
-        None if labels is None else [str(x) for x in labels],
-        None if rows is None else _matrix(rows),
-        origin,
-    )
+    n = edges.implied(found, known) if told.get("num_nodes") is None else edges.count(told["num_nodes"])
+    return Item(n, found, _class(told), labels, None if rows is None else _matrix(rows), origin)
 
 
 def _linked(told: Mapping[str, Any], origin: str) -> Item:
     nodes = told["nodes"]
+    if not isinstance(nodes, list) or not all(isinstance(node, dict) for node in nodes):
+        raise TypeError('"nodes" is a list of objects, each with an "id"')
     place = {json.dumps(node["id"]): i for i, node in enumerate(nodes)}
     if len(place) < len(nodes):
         raise ValueError("two of its nodes have the same id")
     links = told["links"] if "links" in told else told["edges"]
-    ends = [[_at(place, link[side]) for link in links] for side in ("source", "target")]
-    labelled, described = (all(name in node for node in nodes) for name in ("label", "x"))
+    ends = [[_at(place, link[side]) for side in ("source", "target")] for link in links]
+    described = nodes and all(node.get("x") is not None for node in nodes)
     return Item(
         len(nodes),
-        np.array(ends, np.int64).reshape(2, -1),
-        _class({**told.get("graph", {}), **told}),
-        [str(node["label"]) for node in nodes] if labelled and nodes else None,
-        _matrix([node["x"] for node in nodes]) if described and nodes else None,
+        edges.of_pairs(ends),
+        _class({**(told.get("graph") or {}), **told}),
+        _labels([node.get("label") for node in nodes]),
+        _matrix([node["x"] for node in nodes]) if described else None,
         origin,
     )
+
+
+def _labels(given: Sequence[Any] | None) -> list[str] | None:
+    """Labels of nodes, where all nodes have one."""
+    return None if not given or any(x is None for x in given) else [str(x) for x in given]
 
 
 def _at(place: Mapping[str, int], node: Any) -> int:
@@ -106,7 +104,7 @@ def _at(place: Mapping[str, int], node: Any) -> int:
 
 
 def _matrix(rows: Sequence[Any]) -> np.ndarray:
-    x = np.array(rows, np.float32)
+    x = np.array(rows, float)
     return x.reshape(len(x), -1)
 
 

@@ -105,18 +105,31 @@ class Graphs(Stored):
     def told_by(self, features: Features) -> "Graphs":
         """The same graphs for a network that knows these features.
 
-        Raises ValueError where the corpus lacks them, or has other node labels.
+        Raises ValueError where the corpus lacks them, or has a node label or a number of attributes it does not know.
         """
         if features.kind not in self.kinds:
             raise ValueError(
                 f"the network is told {features.kind} of nodes, and {self.name} has only {', '.join(self.kinds)}"
             )
-        if features.labels and tuple(features.labels) != tuple(self.node_names):
+        if unknown := [name for name in self.node_names if features.labels and name not in features.labels]:
             raise ValueError(
-                f"the network knows the node labels {_few(features.labels)}, and {self.name} has "
-                f"{_few(self.node_names)}: a column would mean another label"
+                f"the network knows the node labels {_few(features.labels)}, and {self.name} has also {_few(unknown)}: "
+                "there is no column for it"
             )
-        return replace(self, features=features, fingerprint=cache.key("told", self.fingerprint, repr(features)))
+        columns = 0 if self.attributes is None else self.attributes.shape[1]
+        known = features.width - len(features.labels)
+        if features.kind in ("attributes", "both") and columns != known:
+            raise ValueError(f"the network is told {counted(known, 'attribute')} of a node; {self.name} has {columns}")
+        told = replace(self, features=features, fingerprint=cache.key("told", self.fingerprint, repr(features)))
+        return told._in_order(features.labels) if features.labels else told
+
+    def _in_order(self, names: Sequence[str]) -> "Graphs":
+        """The same, with the numbers that node labels have among `names`."""
+        if tuple(names) == tuple(self.node_names):
+            return self
+        places = np.array([names.index(name) for name in self.node_names], np.int32)
+        assert self.numbers is not None, "there are labels"
+        return replace(self, node_names=tuple(names), numbers=places[self.numbers])
 
     def size(self, i: int) -> tuple[int, int]:
         """Nodes of graph i, and its edges, each once."""
@@ -141,6 +154,7 @@ def write(folder: Path, name: str, how: str, items: Iterable[Item], tally: Tally
     try:
         for item in items:
             writer.add(item)
+        writer.tell()
     finally:
         writer.close()
     (folder / "facts.json").write_text(json.dumps(writer.facts(name, how)))
@@ -173,6 +187,8 @@ class _Writer:
         self.degree: list[int] = []
         self.node_names: dict[str, int] = {}
         self.columns: int | None = None
+        self.without: dict[str, str] = {}  # of each description, and what the first graph that lacks it said
+        self.described: set[str] = set()  # what some graph had
 
     def add(self, item: Item) -> None:
         if item.n < 1:
@@ -194,10 +210,11 @@ class _Writer:
         self.ledger.content.update(raw)
 
     def _labels(self, item: Item) -> None:
-        if "labels.i4" not in self.files:
-            return
         if item.nodes is None:
-            self._without("labels.i4", "labels")
+            self._lacks("labels.i4", f"{item.origin} has no labels")
+            return
+        self.described.add("labels.i4")
+        if "labels.i4" in self.without:
             return
         if len(item.nodes) != item.n:
             raise DataError(
@@ -208,25 +225,36 @@ class _Writer:
         self._write("labels.i4", np.array(known, np.int32)[numbers.reshape(-1)])
 
     def _attributes(self, item: Item) -> None:
-        if "attributes.f4" not in self.files:
-            return
         x = item.attributes
-        if x is None or (self.columns is not None and x.shape[1:] != (self.columns,)):
-            self._without("attributes.f4", "attributes" if x is None else "as many attributes")
+        if x is None:
+            self._lacks("attributes.f4", f"{item.origin} has no attributes")
+            return
+        self.described.add("attributes.f4")
+        if "attributes.f4" in self.without:
             return
         if x.ndim != 2 or len(x) != item.n:
             raise DataError(f"{item.origin}: {item.n} nodes and attributes {list(x.shape)}; each node has a row")
-        if not np.isfinite(x).all():
-            raise DataError(f"{item.origin}: an attribute of a node is no number")
+        if self.columns not in (None, x.shape[1]):
+            self._lacks("attributes.f4", f"{item.origin} has {x.shape[1]} attributes, those before {self.columns}")
+            return
+        with np.errstate(over="ignore"):
+            kept = x.astype(np.float32)
+        if not np.isfinite(kept).all():
+            raise DataError(f"{item.origin}: an attribute of a node is no number of 32 bits")
         self.columns = x.shape[1]
-        self._write("attributes.f4", x.astype(np.float32))
+        self._write("attributes.f4", kept)
 
-    def _without(self, name: str, what: str) -> None:
+    def _lacks(self, name: str, told: str) -> None:
         """Forgets what not all nodes have. (Most corpora have none of it, which is nothing to tell.)"""
-        self.files.pop(name).close()
-        (self.folder / name).unlink()
-        if len(self.ledger):
-            self.tally.add("node description", f"left out: not all nodes have {what}")
+        if self.without.setdefault(name, told) is told and name in self.files:
+            self.files.pop(name).close()
+            (self.folder / name).unlink()
+
+    def tell(self) -> None:
+        """Of what some graphs have and others lack, that it is left out."""
+        for name, told in self.without.items():
+            if name in self.described:
+                self.tally.add("node description", f"left out: not all nodes have {OF_NODES[name]}; {told}")
 
     def close(self) -> None:
         for file in self.files.values():
@@ -243,7 +271,7 @@ class _Writer:
         }
 
 
-OF_NODES = ("labels.i4", "attributes.f4")
+OF_NODES = {"labels.i4": "labels", "attributes.f4": "as many attributes"}
 
 
 # ---------------------------------------------------------------- reading

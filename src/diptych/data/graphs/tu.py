@@ -22,6 +22,7 @@ from diptych.core import DataError
 from diptych.data.columns import label_of
 from diptych.data.graphs.item import Item
 from diptych.data.tally import Tally
+from diptych.graphs.edges import FEW, SPARSE
 from diptych.plural import counted
 
 PARTS = ("A", "graph_indicator", "graph_labels", "node_labels", "node_attributes", "edge_labels", "edge_attributes",
@@ -63,7 +64,8 @@ class Tu:
     def _path(self, part: str) -> Path:
         return self.folder / f"{self.stem}_{part}.txt"
 
-    def _read(self, part: str, kind: type) -> Shaped[np.ndarray, "n c"] | None:
+    def _read(self, part: str, kind: type, columns: int | None = None) -> Shaped[np.ndarray, "n c"] | None:
+        """Numbers of a file, or None. Raises DataError for words, holes, and another number of columns than is due."""
         path = self._path(part)
         if not path.exists():
             return None
@@ -71,12 +73,18 @@ class Tu:
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")  # of an empty file
                 text = path.read_text().replace(",", " ").splitlines()
-                return np.loadtxt(text, kind, ndmin=2)
+                found: np.ndarray = np.loadtxt(text, kind, ndmin=2)
         except ValueError as error:
-            raise DataError(f"{path} is damaged: {error}") from None
+            raise DataError(f"{path}: numbers are due; {error}") from None
+        if found.size and columns not in (None, found.shape[1]):
+            raise DataError(f"{path}: a line has {counted(columns, 'number')}; got {found.shape[1]}")
+        if kind is float and np.isnan(found).any():
+            line = int(np.flatnonzero(np.isnan(found).any(1))[0])
+            raise DataError(f"{path}, line {line + 1}, has a value that is no number")
+        return found
 
     def _items(self) -> Iterator[Item]:
-        edges, indicator = self._read("A", int), self._read("graph_indicator", int)
+        edges, indicator = self._read("A", int, 2), self._read("graph_indicator", int, 1)
         assert edges is not None, "see `items`"
         assert indicator is not None, "see `items`"
         graph = indicator.reshape(-1) - 1
@@ -115,6 +123,8 @@ class Tu:
         n = len(graph)
         if n and graph.min() < 0:
             raise DataError(f"{self._path('graph_indicator')}: graphs count from 1; got {graph.min() + 1}")
+        if n and graph.max() >= max(FEW, SPARSE * n):
+            raise DataError(f"{self._path('graph_indicator')}: {n:,} nodes are of graphs up to {graph.max() + 1:,}")
         if edges.size and not 0 <= edges.min() <= edges.max() < n:
             wrong = edges.min() if edges.min() < 0 else edges.max()
             raise DataError(f"{self._path('A')}: an edge goes to node {wrong + 1}, and nodes are 1 to {n:,}")

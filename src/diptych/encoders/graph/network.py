@@ -21,6 +21,7 @@ from diptych.encoders import folder as layout
 from diptych.encoders.graph.neighbours import edge_index, of_graphs, sums
 from diptych.encoders.heads import seeded
 from diptych.graphs.batch import tensors
+from diptych.graphs.edges import count, of_index, of_pairs
 from diptych.graphs.features import Features
 
 Pooling = Literal["sum", "mean"]
@@ -127,28 +128,37 @@ class GraphNetwork(Encoder):
         return self
 
     def prepare(self, raw: Sequence[Any]) -> list[Graph]:
-        """Graphs; or what has nodes and edges as NetworkX has them, or num_nodes and edge_index as PyTorch Geometric.
+        """Graphs; or what has nodes and edges as NetworkX, or num_nodes and edge_index as PyTorch Geometric.
 
-        Features that are read from such are constants, degrees, or the attributes x. Raises ValueError for what is no
-        graph, or lacks the features that the network is told.
+        Of such, attributes are `x`, of the graph or of each node; labels, the `label` of each node of NetworkX. Raises
+        ValueError for what is no graph, or lacks the features that the network is told.
         """
         return [x if isinstance(x, Graph) else self._graph(x) for x in raw]
 
     def _graph(self, raw: Any) -> Graph:
-        if hasattr(raw, "edge_index"):
-            n, edges = int(raw.num_nodes), np.asarray(raw.edge_index, np.int64)
+        if getattr(raw, "edge_index", None) is not None:
+            n, edges, labels, x = count(raw.num_nodes), of_index(np.asarray(raw.edge_index)), None, raw.x
         elif hasattr(raw, "nodes") and hasattr(raw, "edges"):
             place = {node: i for i, node in enumerate(raw.nodes)}
-            n, pairs = len(place), [(place[a], place[b]) for a, b in raw.edges]
-            edges = np.array(pairs, np.int64).reshape(-1, 2).T
+            n, edges = len(place), of_pairs([(place[a], place[b]) for a, b, *_ in raw.edges])
+            labels, x = (self._of_each(raw.nodes(data=name), n) for name in ("label", "x"))
         else:
             raise ValueError(f"a graph has nodes and edges, or num_nodes and edge_index; got {type(raw).__name__}")
         if n < 1 or (edges.size and not 0 <= edges.min() <= edges.max() < n):
             raise ValueError(f"a graph has one node or more, and edges between them; got {n} nodes")
         code = np.unique(np.concatenate([edges[0] * n + edges[1], edges[1] * n + edges[0]]))
         whole = np.stack(np.divmod(code, n)).astype(np.int32)
-        x = getattr(raw, "x", None)
-        return Graph(self.features.of(n, whole, None, None if x is None else np.asarray(x, np.float32)), whole)
+        numbers = None if labels is None or not self.features.labels else self.features.places(labels)
+        attributes = None if x is None else np.asarray(x, np.float32)
+        if attributes is not None and not np.isfinite(attributes).all():
+            raise ValueError("an attribute of a node is no number")
+        return Graph(self.features.of(n, whole, numbers, attributes), whole)
+
+    @staticmethod
+    def _of_each(told: Any, n: int) -> list[Any] | None:
+        """What all nodes of NetworkX say by a name; None if one says nothing."""
+        found = [x for _, x in told if x is not None]
+        return found if len(found) == n else None
 
     def size(self, sample: Graph) -> int:
         """Its nodes."""
@@ -208,6 +218,8 @@ def made(conv: str, a: int, d: int) -> nn.Module:
             nn.init.zeros_(linear.bias)
         return layer
     module, _, name = conv.partition(":")
+    if not name:
+        raise ValueError(f"conv is {GIN}, or MODULE:CLASS such as torch_geometric.nn:SAGEConv; got {conv!r}")
     if not module.startswith(PYG) and module not in sys.modules:
         raise ValueError(
             f"conv is {GIN}, or a class of torch_geometric such as torch_geometric.nn:SAGEConv; one of your own, "
@@ -219,7 +231,13 @@ def made(conv: str, a: int, d: int) -> nn.Module:
         raise ValueError(f"{conv} is no convolution that can be imported: {error}") from error
     if not (isinstance(found, type) and issubclass(found, nn.Module)):
         raise ValueError(f"{conv} is no class of a torch module")
-    return _Other(found(a, d))
+    try:
+        return _Other(found(a, d))
+    except TypeError as error:
+        raise ValueError(
+            f"{conv} is not made of two widths alone ({error}); wrap it in a class of your own whose __init__ takes "
+            "the widths of its input and its output, and name that"
+        ) from error
 
 
 def library() -> Any:

@@ -1,0 +1,73 @@
+"""Nodes and edges as they are given: whole numbers, two for an edge.
+
+Shapes: e edges in one direction or both.
+"""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from jaxtyping import Int
+
+MOST = 2**31 - 1  # nodes of a graph: their numbers have 32 bits
+SPARSE, FEW = 100, 1_000_000  # numbers of nodes, for each that has an edge, that are no slip; and how many always
+
+
+def whole(given: Any, what: str) -> Int[np.ndarray, "..."]:
+    """As int64; 2.0 is whole. Raises ValueError, which says what it is of, for anything else."""
+    x = np.asarray(given)
+    if not x.size:
+        return x.astype(np.int64)
+    if x.dtype.kind == "f" and (np.abs(x) < 2**53).all() and (x == np.floor(x)).all():
+        return x.astype(np.int64)
+    if x.dtype.kind not in "iu" or (x.dtype.kind == "u" and x.max() > np.iinfo(np.int64).max):
+        flat = x.reshape(-1).tolist()
+        wrong = next((k for k in flat if not isinstance(k, int | float) or isinstance(k, bool) or k % 1), flat[0])
+        raise ValueError(f"{what}: whole numbers are due, got {wrong!r:.40}")
+    return x.astype(np.int64)
+
+
+def of_pairs(given: Sequence[Any]) -> Int[np.ndarray, "2 e"]:
+    """Edges of a list of [source, target]. Raises ValueError for what is none."""
+    for pair in given:
+        if not isinstance(pair, list | tuple) or len(pair) != 2:
+            raise ValueError(f"an edge is two nodes, [source, target]; got {pair!r:.60} (weights are not used)")
+    return whole(given, "edges").reshape(-1, 2).T
+
+
+def of_index(given: Any) -> Int[np.ndarray, "2 e"]:
+    """Edges of a row of sources and a row of targets. Raises ValueError for other shapes."""
+    try:
+        x = whole(given, "edge_index")
+    except ValueError as error:
+        ragged = (
+            isinstance(given, Sequence) and len({len(row) if isinstance(row, Sequence) else 0 for row in given}) > 1
+        )
+        raise ValueError("edge_index has as many sources as targets") if ragged else error from None
+    if not x.size:
+        return x.reshape(2, 0)
+    if x.ndim != 2 or len(x) != 2:
+        raise ValueError(f"edge_index is a row of sources and a row of targets, [2, edges]; got {list(x.shape)}")
+    return x
+
+
+def count(given: Any) -> int:
+    """A number of nodes. Raises ValueError for what cannot be one."""
+    x = whole(given, "num_nodes")
+    if x.ndim or not 0 <= x <= MOST:
+        raise ValueError(f"num_nodes is a number from 0 to {MOST:,}; got {given!r:.40}")
+    return int(x)
+
+
+def implied(edges: Int[np.ndarray, "2 e"], known: Sequence[int]) -> int:
+    """How many nodes there are, where nothing but edges and descriptions of nodes tells.
+
+    Raises ValueError where nearly none of them would have an edge.
+    """
+    n = max([*known, *(edges.max(1) + 1).tolist()] if edges.size else known, default=0)
+    named = len(np.unique(edges))
+    if n > max(FEW, SPARSE * named) and n not in known:
+        raise ValueError(
+            f"an edge goes to node {n - 1:,}, and {named:,} nodes have an edge; number them from 0, or say num_nodes"
+        )
+    return n
