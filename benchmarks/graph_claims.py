@@ -19,6 +19,7 @@ from intervals import spread
 Scores = Mapping[str, Mapping[int, float]]  # by arm and seed
 FIRST = "graph_deep_augmentation:perturb_layer={}:perturb_noise=pca:perturb_component=1:perturb_gradient={}"
 UNTRAINED, UNTRAINED_LAST = "untrained", "untrained:readout=last"
+SEEN, SEEN_LAST = (f"{arm}:calibrated=true" for arm in (UNTRAINED, UNTRAINED_LAST))
 
 
 def mean(scores: Scores, arms: list[str]) -> dict[int, float]:
@@ -40,12 +41,14 @@ def told(name: str, scores: Scores, protocol: str) -> None:
         values = [*seeds.values()]
         deviation = f" ± {np.std(values, ddof=1):.2f}" if len(values) > 1 else ""
         print(f"  {arm}: {np.mean(values):.2f}{deviation} ({len(values)} seeds)")
-    print(f"  36: graphcl less untrained {less(scores, ['graphcl'], [UNTRAINED])}")
-    print(f"      infograph less untrained {less(scores, ['infograph'], [UNTRAINED])}")
+    for other in (UNTRAINED, SEEN):
+        for arm in ("graphcl", "infograph"):
+            print(f"  36: {arm} less {other} {less(scores, [arm], [other])}")
     print(f"      untrained less Weisfeiler-Lehman {less(scores, [UNTRAINED], ['Weisfeiler-Lehman'])}")
     stop, through = ([DEEP.format(layer, how) for layer in LAYERS] for how in ("stop", "pass"))
     print(f"  13: layer 3 less layer 0, stop {less(scores, [stop[3]], [stop[0]])}")
-    print(f"      layer 2, stop, less untrained (last) {less(scores, [stop[2]], [UNTRAINED_LAST])}")
+    for other in (UNTRAINED_LAST, SEEN_LAST):
+        print(f"      layer 2, stop, less {other} {less(scores, [stop[2]], [other])}")
     print(f"  14: stop less pass, mean of layers 1 to 4 {less(scores, stop[1:], through[1:])}")
     for layer in LAYERS[1:]:
         print(f"      layer {layer} {less(scores, [stop[layer]], [through[layer]])}")

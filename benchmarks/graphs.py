@@ -5,11 +5,14 @@
 
 FOLDER has graphs/NAME.npz. A run is a set, an arm and a seed; those that are in FILE already are not made again, and
 those of the same set and arm with other settings are refused. The seed decides weights, order, views and the folds,
-which are then the same for all arms. The model is that of the last step: nothing is chosen by a score. An arm is
-written RECIPE or RECIPE:option=value:option=value, a group by its name:
+which are then the same for all arms: the spread over seeds is also that of folds, differences are of the same folds.
+An epoch has as many steps as batches begin in it. The model is that of the last step: nothing is chosen by a score. An
+arm is written RECIPE or RECIPE:option=value:option=value, a group by its name:
 
-    none        an untrained network with each read-out, degrees of nodes, subtrees of Weisfeiler and Lehman
-    methods     graphcl, graphcl as its code has it, infograph, graph_barlow_twins, graph_byol
+    none        an untrained network with each read-out, the same with the means and variances that its norms see in
+                one look at the graphs (`calibrated`), degrees of nodes, subtrees of Weisfeiler and Lehman
+    methods     graphcl, graphcl with the positive left out of the denominator, graphcl with both views changed,
+                infograph, graph_barlow_twins, graph_byol
     sweep       graph_deep_augmentation at every layer, with the stop and without
     partial     the same with all blocks read out, where the stop is partial
     pca         removal of the first direction, and of the sixth, at the blocks
@@ -21,6 +24,7 @@ For more than 2,000 graphs --protocols pygcl is fast, and graphcl takes hundreds
 
 import argparse
 import json
+import math
 import os
 import sys
 import tempfile
@@ -36,6 +40,7 @@ import kept
 import numpy as np
 from written import parsed
 
+BATCH = 128  # graphs of a step, where an arm does not say
 LAYERS = range(5)  # features, three blocks, head
 PUBLISHED = {  # accuracy by the protocol of GraphCL: GraphCL, InfoGraph; as papers quote them
     "NCI1": (77.87, 76.20), "PROTEINS": (74.39, 74.44), "MUTAG": (86.80, 89.01),
@@ -43,7 +48,11 @@ PUBLISHED = {  # accuracy by the protocol of GraphCL: GraphCL, InfoGraph; as pap
 }  # fmt: skip
 DEEP = "graph_deep_augmentation:perturb_layer={}:perturb_gradient={}"
 GROUPS = {
-    "none": ["untrained", "untrained:readout=last", "degrees", "Weisfeiler-Lehman"],
+    "none": [
+        *(f"untrained{how}{also}" for how in ("", ":readout=last") for also in ("", ":calibrated=true")),
+        "degrees",
+        "Weisfeiler-Lehman",
+    ],
     "methods": [
         "graphcl",
         "graphcl:denominator=others:ratio=0.1",
@@ -117,8 +126,10 @@ def trained(
     from diptych.train.loop import train
 
     if name == "untrained":
-        return GraphNetwork(corpus.features, seed=seed, **options).eval(), {}
-    own = {"steps": given.steps} if given.steps else {"epochs": given.epochs}
+        seen = options.pop("calibrated", False)
+        network = GraphNetwork(corpus.features, seed=seed, **options)
+        return (calibrated(network, corpus) if seen else network).eval(), {}
+    own = {"steps": given.steps or round(given.epochs * math.ceil(len(corpus) / options.get("batch", BATCH)))}
     recipe = getattr(recipes, name)(corpus, seed=seed, **{**own, **options})
     lines: list[Mapping[str, Any]] = []
     probe = Rank(corpus.items[: min(len(corpus), 512)], max(1, recipe.steps // 5))
@@ -127,6 +138,19 @@ def trained(
     names = ("loss", "alignment", "uniformity", "rank", "rank_centred", "batch_rank")
     told = {k: round(float(lines[-1][k]), 4) for k in names if k in lines[-1]}
     return recipe.model.encoder.eval(), {"steps": recipe.steps, "last": told}
+
+
+def calibrated(network: Any, corpus: Any) -> Any:
+    """A network whose norms have the mean and the variance of one look at every graph, as those of a trained one do."""
+    import torch
+
+    for part in network.modules():
+        if isinstance(part, torch.nn.BatchNorm1d):
+            part.momentum = None  # a mean of all batches
+    with torch.no_grad():
+        for start in range(0, len(corpus), BATCH):
+            network.train()(network.collate(corpus.items[start : start + BATCH]))
+    return network
 
 
 def layers(encoder: Any, asked: Any, seed: int) -> list[float]:

@@ -6,6 +6,7 @@ from argparse import ArgumentParser
 from importlib import import_module
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 BENCHMARKS = Path(__file__).parents[1] / "benchmarks"
@@ -311,7 +312,7 @@ def printed(script, monkeypatch, capsys, name, *options):
 
 def test_claims_of_graphs_are_differences_by_seed_of_one_protocol(script, tmp_path, monkeypatch, capsys):
     scores = {
-        "graphcl": 75, "untrained": 72, "untrained:readout=last": 70,
+        "graphcl": 75, "untrained": 72, "untrained:calibrated=true": 71, "untrained:readout=last": 70,
         **{f"graph_deep_augmentation:perturb_layer={i}:perturb_gradient=stop": 70 + i for i in range(5)},
         **{f"graph_deep_augmentation:perturb_layer={i}:perturb_gradient=pass": 68 + i for i in range(5)},
         **{
@@ -328,9 +329,27 @@ def test_claims_of_graphs_are_differences_by_seed_of_one_protocol(script, tmp_pa
     assert "graphcl: 77.50 ± 3.54 (2 seeds)" in out
     assert "36: graphcl less untrained +3.00 [+3.00, +3.00] (2 seeds)" in out
     assert "layer 3 less layer 0, stop +3.00" in out
-    assert "layer 2, stop, less untrained (last) +2.00" in out
+    assert "36: graphcl less untrained:calibrated=true +4.00 [+4.00, +4.00] (2 seeds)" in out
+    assert "layer 2, stop, less untrained:readout=last +2.00" in out
     assert "stop less pass, mean of layers 1 to 4 +2.00" in out
     assert "first direction less dropout, stop, mean of layers 1 to 3 -1.00" in out
+
+
+def test_a_calibrated_network_has_the_means_that_its_norms_see_and_has_not_learned(script):
+    from diptych.data.graphs.corpus import graphs
+    from diptych.encoders.graph.network import GraphNetwork
+
+    corpus = graphs("families:n=20:nodes=12:degree=2")
+    plain, seen = (GraphNetwork(corpus.features, width=4) for _ in range(2))
+    script("graphs").calibrated(seen, corpus)
+    states = []
+    for block in seen.eval().blocks:
+        block.conv.register_forward_hook(lambda _, __, out: states.append(out.relu()))
+    seen.embed(corpus.items)
+    for block, x in zip(seen.blocks, states, strict=True):
+        assert np.allclose(block.norm.running_mean, x.mean(0), atol=0.02 * float(x.abs().max()))
+    weights = zip(plain.parameters(), seen.parameters(), strict=True)
+    assert all(np.array_equal(a.detach(), b.detach()) for a, b in weights)
 
 
 def test_claims_of_pictures_say_how_a_gap_shrinks_and_what_noise_costs(script, tmp_path, monkeypatch, capsys):
