@@ -1,4 +1,5 @@
 import json
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -7,6 +8,7 @@ from diptych.core import DataError
 from diptych.data.graphs.corpus import graphs
 from diptych.data.graphs.families import Families
 from diptych.data.tally import Tally
+from diptych.graphs.geometric import library
 
 MADE = ["random", "blocks", "motifs"]
 
@@ -94,6 +96,59 @@ def test_a_folder_of_pytorch_geometric_is_read_where_it_holds_raw_files(tmp_path
     (tmp_path / "TOY" / "processed").mkdir()
     (tmp_path / "TOY" / "processed" / "data.pt").write_bytes(b"pickle")
     assert len(graphs(tmp_path / "TOY")) == 2
+
+
+def saved(path, *data):
+    library()
+    from torch_geometric.data import InMemoryDataset
+
+    path.parent.mkdir(parents=True, exist_ok=True)
+    InMemoryDataset.save([*data], str(path))
+    return path
+
+
+def of_pyg(**told):
+    import torch
+
+    return library().data.Data(edge_index=torch.tensor([[0, 1], [1, 2]]), **told)
+
+
+def test_what_pytorch_geometric_saves_is_read(tmp_path):
+    import torch
+
+    x = torch.tensor([[1.0, 2.0], [3.0, 4.0], [5.0, 6.0]])
+    told = [of_pyg(x=x * k, y=torch.tensor([k]), edge_attr=torch.ones(2, 1)) for k in (1, 2)]
+    saved(tmp_path / "Mine" / "processed" / "data.pt", *told)
+    torch.save("T", tmp_path / "Mine" / "processed" / "pre_filter.pt")
+    for place in (tmp_path / "Mine", tmp_path / "Mine" / "processed" / "data.pt"):
+        found = graphs(place)
+        assert found.labels == ["1", "2"]
+        assert pairs(found, 1) == {(0, 1), (1, 2)}
+        assert np.array_equal(found.graph(1).nodes, 2 * x)
+        assert "1 part of graphs not used: edge_attr" in found.notes
+
+
+def test_nodes_of_pytorch_geometric_without_features_are_counted(tmp_path):
+    found = graphs(saved(tmp_path / "data.pt", of_pyg(num_nodes=5), of_pyg(num_nodes=3)))
+    assert [len(graph.nodes) for graph in found.items] == [5, 3]
+    assert found.kinds == ["degree", "constant"]
+    assert not found.names
+    with pytest.raises(DataError, match="graph 1: an edge goes to node 2, and its nodes are 0 to 1"):
+        graphs(saved(tmp_path / "other.pt", of_pyg(num_nodes=5), of_pyg(num_nodes=2)))
+
+
+def test_a_file_of_pytorch_geometric_that_names_other_code_is_refused_and_runs_none(tmp_path):
+    import torch
+
+    class Evil:
+        def __reduce__(self):
+            return (Path.touch, (tmp_path / "was-run",))
+
+    for name, made in (("evil.pt", [of_pyg(), Evil()]), ("list.pt", [of_pyg()]), ("none.pt", ({"x": 1}, {}, None))):
+        torch.save(made, tmp_path / name)
+        with pytest.raises(DataError, match=f"{name} is no data set of PyTorch Geometric that can be read without"):
+            graphs(tmp_path / name)
+    assert not (tmp_path / "was-run").exists()
 
 
 def test_networkx_writes_what_is_read(tmp_path):
@@ -403,10 +458,17 @@ def test_what_holds_no_graphs_is_refused(tmp_path):
         graphs(tmp_path / "nothing")
     with pytest.raises(DataError, match="there is no graph in"):
         graphs(tmp_path)
-    (tmp_path / "data.pt").write_bytes(b"x")
-    for path in (tmp_path / "data.pt", tmp_path):
+    (tmp_path / "data.pkl").write_bytes(b"x")
+    for path in (tmp_path / "data.pkl", tmp_path):
         with pytest.raises(ValueError, match="is a pickle, which can run any code"):
             graphs(path)
+    (tmp_path / "data.pt").write_bytes(b"x")
+    for path in (tmp_path / "data.pt", tmp_path):
+        with pytest.raises(DataError, match=r"data.pt is no data set of PyTorch Geometric"):
+            graphs(path)
+    (tmp_path / "more.pt").write_bytes(b"x")
+    with pytest.raises(ValueError, match=r"holds several files of graphs, data.pt, more.pt; name one"):
+        graphs(tmp_path)
     (tmp_path / "g.txt").write_text("x")
     with pytest.raises(ValueError, match="is of no known format for graphs"):
         graphs(tmp_path / "g.txt")

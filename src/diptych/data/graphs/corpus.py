@@ -8,7 +8,7 @@ from typing import Protocol
 from diptych.core import DataError
 from diptych.data import cache
 from diptych.data.files import below, digest, shown, special
-from diptych.data.graphs import families, lines, store, tu
+from diptych.data.graphs import families, lines, processed, store, tu
 from diptych.data.graphs.arrays import Arrays
 from diptych.data.graphs.item import Item
 from diptych.data.graphs.store import Graphs
@@ -17,8 +17,11 @@ from diptych.graphs.features import Kind
 from diptych.plural import counted
 
 FORMAT = "2"  # of what is cached; another number makes old entries unused
-KNOWN = "a TU folder (NAME_A.txt, ...), .npz, .jsonl of edge lists or node-link graphs, or families:n=1000"
-PICKLES = (".pt", ".pth", ".pkl", ".pickle", ".gpickle")
+KNOWN = (
+    "a TU folder (NAME_A.txt, ...), .npz with edge_index, node_ptr and edge_ptr, .jsonl of edge lists or node-link "
+    "graphs, data.pt of PyTorch Geometric, or families:n=1000"
+)
+PICKLES = (".pkl", ".pickle", ".gpickle")
 
 
 class Source(Protocol):
@@ -42,9 +45,9 @@ def graphs(path: str | Path, features: Kind | None = None) -> Graphs:
     ----------
     path
         A folder in the format of the TU collection (NAME_A.txt, NAME_graph_indicator.txt, ...), or one of PyTorch
-        Geometric that holds such a folder as raw/; a .npz file of arrays end to end (see `arrays`); .jsonl of edge
-        lists or of NetworkX's node-link graphs, or a folder of such files; "families" and what it is made of, as
-        families:n=1000:kind=motifs.
+        Geometric that holds such a folder as raw/, or one file processed/*.pt; a .npz file of arrays end to end (see
+        `arrays`); .jsonl of edge lists or of NetworkX's node-link graphs, or a folder of such files; "families" and
+        what it is made of, as families:n=1000:kind=motifs.
     features
         labels, attributes, both, degree or constant.
 
@@ -78,6 +81,8 @@ def find(path: str | Path) -> Source:
         return Arrays(name, digest([place], place), place)
     if suffix in lines.SUFFIXES:
         return lines.Lines(name, digest([place], place), [place])
+    if suffix in processed.SUFFIXES:
+        return processed.Processed(name, digest([place], place), place)
     if suffix in PICKLES:
         raise ValueError(_pickled(place))
     if stem := tu.stem(place):
@@ -88,8 +93,7 @@ def find(path: str | Path) -> Source:
 def _pickled(place: Path) -> str:
     return (
         f"{place} is a pickle, which can run any code when it is opened, and so is never opened; write its graphs as "
-        ".jsonl where you trust it: for each graph d a line json.dumps({'edges': d.edge_index.T.tolist(), 'num_nodes': "
-        "d.num_nodes, 'x': d.x.tolist(), 'label': int(d.y)})"
+        ".jsonl where you trust it: for each graph d of NetworkX a line json.dumps(networkx.node_link_data(d))"
     )
 
 
@@ -103,6 +107,11 @@ def _of_folder(name: str, place: Path) -> Source:
         return tu.Tu(name, digest(tu.files(folder, stem), folder), folder, stem)
     if chosen := [file for file in there if file.suffix.lower() in lines.SUFFIXES]:
         return lines.Lines(name, digest(chosen, place), chosen)
+    whole = [file for file in there if file.suffix.lower() in processed.SUFFIXES and file.name not in processed.ASIDE]
+    if len(whole) > 1:
+        raise ValueError(f"{place} holds several files of graphs, {', '.join(file.name for file in whole)}; name one")
+    if whole:
+        return processed.Processed(name, digest(whole, place), whole[0])
     if pickles := [file for file in there if file.suffix.lower() in PICKLES]:
         raise ValueError(_pickled(pickles[0]))
     raise DataError(

@@ -5,7 +5,6 @@ Shapes: b graphs, n nodes of all of them, d width of a layer, f columns of featu
 
 import importlib
 import sys
-import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -23,6 +22,7 @@ from diptych.encoders.heads import seeded
 from diptych.graphs.batch import tensors
 from diptych.graphs.edges import count, of_index, of_pairs
 from diptych.graphs.features import Features
+from diptych.graphs.geometric import library
 
 Pooling = Literal["sum", "mean"]
 Readout = Literal["concat", "last"]
@@ -238,19 +238,6 @@ def made(conv: str, a: int, d: int) -> nn.Module:
             f"{conv} is not made of two widths alone ({error}); wrap it in a class of your own whose __init__ takes "
             "the widths of its input and its output, and name that"
         ) from error
-
-
-def library() -> Any:
-    """PyTorch Geometric. Raises ModuleNotFoundError that says how to get it."""
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", DeprecationWarning)  # it scripts parts of itself, as torch advises against
-            import torch_geometric.nn
-    except ModuleNotFoundError as error:
-        raise ModuleNotFoundError(
-            f"networks for graphs are made of PyTorch Geometric ({error}): pip install 'diptych[graphs]'"
-        ) from error
-    return torch_geometric
 
 
 class _Isomorphism(nn.Module):
