@@ -62,12 +62,14 @@ def test_what_does_not_go_with_graphs_is_said(diptych, tmp_path):
     [
         ("nothing.npz", "there is no file or folder nothing.npz; a corpus of graphs is a TU folder"),
         ("bad.npz", "bad.npz is no file of graphs: it lacks 'edge_index', 'node_ptr', 'edge_ptr'"),
-        ("data.pt", "data.pt is a pickle, which can run any code"),
+        ("data.pt", "data.pt is no data set of PyTorch Geometric that can be read without running code of its own"),
+        ("data.pkl", "data.pkl is a pickle, which can run any code"),
     ],
 )
 def test_what_is_no_corpus_of_graphs_ends_in_one_line(name, said, diptych, tmp_path):
     np.savez(tmp_path / "bad.npz", x=np.zeros(3))
-    (tmp_path / "data.pt").write_bytes(b"x")
+    for pickle in ("data.pt", "data.pkl"):
+        (tmp_path / pickle).write_bytes(b"x")
     code, _, err = diptych("train", "graphcl", "--corpus", name, *SMALL)
     assert code
     assert said in err
