@@ -35,7 +35,8 @@ class Asked:
     ignore: int | None = None
     """Of pictures with masks: the number of pixels that have no class (255, if not given)."""
     protocol: list[Literal["graphcl", "pygcl"]] | None = None
-    """Of graphs: graphcl, an RBF SVM in ten folds, or pygcl, a linear one on a random 80/10/10; both, if not given."""
+    """Of graphs: graphcl, an RBF SVM in ten folds, or pygcl, a linear one on a random 80/10/10; if not given,
+    both, or of more than 2,000 graphs pygcl alone."""
     scaled: bool = False
     """Of graphs: divide columns by their standard deviation before the SVM, which neither protocol does."""
     seed: int | None = None

@@ -476,11 +476,22 @@ def test_what_holds_no_graphs_is_refused(tmp_path):
         graphs(lines(tmp_path, {"edges": []}))
 
 
+def test_a_folder_with_one_file_of_arrays_is_that_file(tmp_path):
+    (tmp_path / "one").mkdir()
+    arrays(tmp_path / "one")
+    assert len(graphs(tmp_path / "one")) == 2
+
+
 def test_two_data_sets_in_a_folder_are_not_mixed(tmp_path):
-    tu(tmp_path / "a")
-    tu(tmp_path / "b")
+    tu(tmp_path / "c")
+    lines(tmp_path / "c", {"edges": [[0, 1]]})
+    with pytest.raises(ValueError, match=r"holds a data set of the TU collection, and g.jsonl; name one of them"):
+        graphs(tmp_path / "c")
+    (tmp_path / "d").mkdir()
+    for name in "ab":
+        tu(tmp_path / "d" / name)
     with pytest.raises(ValueError, match="holds several data sets of the TU collection"):
-        graphs(tmp_path)
+        graphs(tmp_path / "d")
 
 
 # ---------------------------------------------------------------- real data

@@ -103,15 +103,19 @@ def _of_folder(name: str, place: Path) -> Source:
     if len(stems) > 1:
         told = ", ".join(sorted(str(folder / stem) for folder, stem in stems))
         raise ValueError(f"{place} holds several data sets of the TU collection, {told}; name one of these folders")
+    chosen = [file for file in there if file.suffix.lower() in lines.SUFFIXES]
+    if stems and chosen:
+        raise ValueError(f"{place} holds a data set of the TU collection, and {chosen[0].name}; name one of them")
     for folder, stem in stems:
         return tu.Tu(name, digest(tu.files(folder, stem), folder), folder, stem)
-    if chosen := [file for file in there if file.suffix.lower() in lines.SUFFIXES]:
+    if chosen:
         return lines.Lines(name, digest(chosen, place), chosen)
-    whole = [file for file in there if file.suffix.lower() in processed.SUFFIXES and file.name not in processed.ASIDE]
+    whole = [file for file in there if file.suffix.lower() == ".npz"]
+    whole += [file for file in there if file.suffix.lower() in processed.SUFFIXES and file.name not in processed.ASIDE]
     if len(whole) > 1:
         raise ValueError(f"{place} holds several files of graphs, {', '.join(file.name for file in whole)}; name one")
     if whole:
-        return processed.Processed(name, digest(whole, place), whole[0])
+        return find(whole[0])
     if pickles := [file for file in there if file.suffix.lower() in PICKLES]:
         raise ValueError(_pickled(pickles[0]))
     raise DataError(
