@@ -166,17 +166,18 @@ def resume(
     recipe: Recipe,
     out: str | Path,
     *,
+    judged: bool = True,
     guard: Watchfulness = "warn",
     watch: Watch = _unwatched,
     say: Callable[..., None] = _silent,
 ) -> Run:
     """Finishes a run that was stopped, given its recipe made anew, on the machine settings it began with.
 
-    Raises ValueError if the recipe's data are not those the run began with, BlockingIOError if another process
+    Without `judged` the folder ends with the model, as in `fit`. Raises ValueError if the recipe's data are not those the run began with, BlockingIOError if another process
     is writing the run, DataError if it has checkpoints but none can be read.
     """
     run = Run(Path(out))
-    return _carry_out(recipe, run, _begun(recipe, run), {}, guard, watch, say)
+    return _carry_out(recipe, run, _begun(recipe, run), {} if judged else None, guard, watch, say)
 
 
 def verify(
