@@ -173,8 +173,9 @@ def resume(
 ) -> Run:
     """Finishes a run that was stopped, given its recipe made anew, on the machine settings it began with.
 
-    Without `judged` the folder ends with the model, as in `fit`. Raises ValueError if the recipe's data are not those the run began with, BlockingIOError if another process
-    is writing the run, DataError if it has checkpoints but none can be read.
+    Without `judged` the folder ends with the model, as in `fit`. Raises ValueError if the recipe's data are not those
+    the run began with, BlockingIOError if another process is writing the run, DataError if it has checkpoints but none
+    can be read.
     """
     run = Run(Path(out))
     return _carry_out(recipe, run, _begun(recipe, run), {} if judged else None, guard, watch, say)
@@ -357,9 +358,10 @@ def examine_pictures(
     beside: Mapping[str, Encoder] | None = None,
     tasks: Sequence[PictureTask] = (),
     seed: int = 0,
+    grid: bool = False,
 ) -> dict[str, Any]:
     """Scores of an encoder of pictures, of what it started from, and of pictures as they are, on the same pictures."""
-    asked, notes = of_corpus.tasks(pictures, Augmentation(size=_side(encoder)).transform, seed)
+    asked, notes = of_corpus.tasks(pictures, Augmentation(size=_side(encoder)).transform, seed, grid)
     rows: dict[str, Any] = {"model": encoder, **(beside or {}), "untrained": start, "pixels": Pixels()}
     told = table([*asked, *tasks], rows)
     return {"errors": {}, **told, "notes": [*notes, *told["notes"]]}

@@ -46,6 +46,20 @@ def test_a_run_can_be_repeated_from_its_call_and_used_to_embed_search_and_judge(
     assert "pixels of number 0 have none (another: --ignore)" in capsys.readouterr().err
 
 
+def test_a_grid_of_heads_is_asked_where_it_is_wanted(trained, tmp_path, capsys):
+    rng = np.random.default_rng(0)
+    told = {f"x_{part}": rng.integers(0, 255, (24, 16, 16, 3)).astype(np.uint8) for part in ("train", "test")}
+    classes = {"y_train": np.arange(24) % 2, "y_test": np.arange(24) % 2}
+    np.savez(tmp_path / "parts.npz", **told, **classes)
+    np.savez(tmp_path / "apart.npz", **told, **classes | {"y_test": np.arange(24) % 2 + 7})
+    assert run(["evaluate", trained, str(tmp_path / "parts.npz"), "--grid", "--json"]) == 0
+    assert "parts_linear_grid" in json.loads(capsys.readouterr().out)["scores"]["model"]
+    assert run(["evaluate", trained, str(tmp_path / "apart.npz"), "--json"]) == 0
+    said = capsys.readouterr()
+    assert "apart_linear_grid" not in json.loads(said.out)["scores"]["model"]
+    assert "No class of the training part is in the test part, so the test pictures are a random tenth" in said.err
+
+
 @pytest.mark.parametrize(
     ("call", "said"),
     [
@@ -55,6 +69,7 @@ def test_a_run_can_be_repeated_from_its_call_and_used_to_embed_search_and_judge(
         (["embed", "RUN", "world:n=0", "--out", "x.npy"], "n of a world is from 2"),
         (["evaluate", "RUN", "plain.npy", "--ignore", "3"], "3 is a number in masks, and no mask comes with"),
         (["evaluate", "RUN", "--suite", "sts", "--data", ".", "--ignore", "3"], "--ignore belongs to judging on"),
+        (["evaluate", "RUN", "--suite", "sts", "--data", ".", "--grid"], "--grid belongs to judging on"),
     ],
 )
 def test_what_cannot_be_asked_of_pictures_is_told(call, said, trained, tmp_path, capsys, monkeypatch):

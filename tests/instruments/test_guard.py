@@ -23,10 +23,10 @@ def rows(n=D, d=32, seed=0):
     return torch.randn(n, d, generator=torch.Generator().manual_seed(seed))
 
 
-def told(looks, temperature=None, stop=False):
+def told(looks, temperature=None, stop=False, steps=0):
     """What a guard says of (x, y) at steps 1, 2, ..."""
     said = []
-    guard = Guard(said.append, stop, temperature and InfoNCE(temperature))
+    guard = Guard(said.append, stop, temperature and InfoNCE(temperature), steps=steps)
     for step, (x, y) in enumerate(looks, 1):
         guard(Snapshot(step, None, {"view": [Encoded(x, x), Encoded(y, y)]}))
     return said
@@ -90,6 +90,16 @@ def test_views_that_are_the_same_from_the_start_are_named_at_once():
     assert "two views of a sample are the same" in told([(x, x + 1e-4 * rows(seed=1))])[0]
     assert told([(x, x + 1e-2 * rows(seed=1))]) == []
     assert told([(x, rows(seed=1)), (x, x), (x, x), (x, x)]) == []  # they have come together by learning
+
+
+def test_a_run_that_begins_in_one_point_has_a_quarter_of_its_steps_to_leave_it():
+    flat, healthy = torch.ones(D, 8) + 1e-4 * rows(d=8), rows(d=8)
+    point, apart = ((x, x + 0.01 * rows(d=8, seed=1)) for x in (flat, healthy))
+    assert told([point] * 15 + [apart] * 25, steps=80) == []
+    (line,) = told([point] * 40, steps=80)
+    assert line.startswith("step 2")
+    (line,) = told([apart] + [point] * 9, steps=80)  # it was elsewhere before
+    assert line.startswith("step 8")
 
 
 def test_a_collapse_that_passes_is_not_told():

@@ -168,6 +168,14 @@ def test_short_and_long_are_those_of_the_paper(length, lr, end, momentum, kind, 
     assert len(r.objective.twins) == twins
 
 
+@pytest.mark.parametrize("name", ["dino", "dinov2"])
+def test_a_network_that_has_learned_before_has_the_rate_of_its_kind(name, noise, tmp_path):
+    made(name, noise).model.encoder.save(tmp_path / "start")
+    init = getattr(recipes, name)(noise, init=str(tmp_path / "start"), **HEAD, **RUN)
+    assert init.optimiser.lr == 1e-4
+    assert made(name, noise).optimiser.lr != 1e-4
+
+
 def test_heads_are_those_of_the_paper_for_large_pictures_and_smaller_for_small_ones():
     from diptych.recipes.dinov2 import LONG, SHORT
 

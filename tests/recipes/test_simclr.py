@@ -7,7 +7,9 @@ import torch
 from diptych import encoders, recipes
 from diptych.core import DataError, Draw, Machine
 from diptych.data.images.corpus import pictures
+from diptych.encoders.image.scratch import fresh
 from diptych.fitting import fit, resume, verify
+from diptych.recipes.pictures import read
 from diptych.train.batches import work
 from diptych.train.loop import Interrupted
 from diptych.views.input.image.colour import Colour
@@ -197,6 +199,13 @@ def test_layers_are_perturbed_and_ranks_reduced_as_for_text(encoder, tmp_path):
         ({"scale": (0.5,)}, "--scale is two numbers"),
         ({"encoder": "vit-tiny", "patch": 5}, "patches of 5 pixels do not fill a side of 32"),
         ({"encoder": "vit-tiny", "init": "x"}, "brings its own encoder"),
+        ({"encoder": "vit-tiny", "depth": 0}, "--depth is 1 or more; got 0"),
+        ({"encoder": "vit-tiny", "patch": 0}, "--patch is 1 or more; got 0"),
+        ({"encoder": "dinov2-tiny", "registers": -1}, "--registers is 0 or more; got -1"),
+        ({"encoder": "dinov2-tiny", "layer_scale": float("nan")}, "--layer-scale is a number above 0; got nan"),
+        ({"size": 0}, "--size is a number of pixels, 1 or more; got 0"),
+        ({"pre_resize": 0, "augmentation": "crop"}, "--pre-resize is a number of pixels, 1 or more; got 0"),
+        ({"projection": 0}, "a head is 1 wide or more"),
         ({"batch": 1}, "a batch has at least two pictures"),
         ({"train_last": 9}, "train_last is one of 1..4"),
         ({"temperature": 0.0}, "a temperature is above 0"),
@@ -221,6 +230,20 @@ def test_a_picture_smaller_than_the_crop_is_enlarged():
     (micro,) = work(made, 0, Machine()).model
     assert micro.batch["canvas"].shape[1:] == (32, 32)
     assert micro.batch["pixels"].shape[1:3] == (8, 8)
+
+
+def test_pictures_are_stored_as_large_as_they_are_seen(tmp_path):
+    from PIL import Image
+
+    (tmp_path / "big").mkdir()
+    for i in range(4):
+        Image.fromarray(np.full((300, 400, 3), 40 * i, np.uint8)).save(tmp_path / "big" / f"{i}.png")
+    for options, short in (({"size": 280}, 280), ({"augmentation": "crop", "pre_resize": 290}, 290), ({}, 256)):
+        assert read(tmp_path / "big", options).index.extent.min() == short
+    start = tmp_path / "start"
+    fresh("resnet18", 272, width=4).save(start)
+    made = recipes.simclr(str(tmp_path / "big"), init=str(start), batch=2, steps=1)
+    assert made.documents.index.extent.min() == 272
 
 
 def test_the_side_is_that_of_the_corpus_unless_it_is_given():

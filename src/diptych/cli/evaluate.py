@@ -34,6 +34,8 @@ class Asked:
     """Metrics to take; all, if not given."""
     ignore: int | None = None
     """Of pictures with masks: the number of pixels that have no class (255, if not given)."""
+    grid: bool = False
+    """Of pictures with classes: also DINOv2's grid of linear heads, of which the best on validation is asked."""
     protocol: list[Literal["graphcl", "pygcl"]] | None = None
     """Of graphs: graphcl, an RBF SVM in ten folds, or pygcl, a linear one on a random 80/10/10; if not given,
     both, or of more than 2,000 graphs pygcl alone."""
@@ -99,7 +101,7 @@ def evaluate(
         Print one JSON object on stdout, and nothing else there.
     """
     if tasks.mteb or tasks.suite:
-        of_corpus = _told(asked, "text_column", "label_column", "only", "ignore", "seed", "protocol", "scaled")
+        of_corpus = _told(asked, "text_column", "label_column", "only", "ignore", "grid", "seed", "protocol", "scaled")
         _on_tasks(model, {"corpus": corpus, **of_corpus}, tasks, precision, json)
         return
     _refuse(_told(tasks, "data", "beside", "tokenised", "history", "page"), "a corpus", "a --suite")
@@ -107,7 +109,7 @@ def evaluate(
         raise ValueError("there is nothing to judge on: name a corpus, or a --suite with the folder of its --data")
     if graphs.is_network(model):
         _refuse(_told(asked, "text_column", "label_column", "only"), "graphs", "documents")
-        _refuse(_told(asked, "ignore"), "graphs", "pictures")
+        _refuse(_told(asked, "ignore", "grid"), "graphs", "pictures")
         graphs.evaluate(model, corpus, asked.protocol, asked.seed or 0, asked.scaled, json)
         return
     _refuse(_told(asked, "protocol", "scaled"), "documents", "graphs")
@@ -151,9 +153,9 @@ def _on_corpus(model: str, corpus: str, asked: Asked, precision: Precision | Non
         if only:
             raise ValueError(f"--only {only[0]} is a metric of documents, and this corpus holds pictures; leave it out")
         pictures = documents if ignore is None else documents.ignoring(ignore)
-        _on_pictures(model, corpus, encoder, pictures, seed, precision, json)
+        _on_pictures(model, corpus, encoder, pictures, asked, precision, json)
         return
-    _refuse({"ignore": ignore}, "documents", "pictures")
+    _refuse(_told(asked, "ignore", "grid"), "documents", "pictures")
     start = runs.started_from(Path(model))
     untrained = suites.loaded(str(start), precision) if start else None
     judgement = examine(encoder, untrained, documents, only=only, seed=seed)
@@ -169,11 +171,12 @@ def _on_pictures(
     corpus: str,
     encoder: Encoder,
     pictures: Pictures,
-    seed: int,
+    asked: Asked,
     precision: Precision | None,
     json: bool,
 ) -> None:
     start = runs.started_from(Path(model))
-    told = examine_pictures(encoder, suites.loaded(str(start), precision) if start else None, pictures, seed=seed)
+    untrained = suites.loaded(str(start), precision) if start else None
+    told = examine_pictures(encoder, untrained, pictures, seed=asked.seed or 0, grid=asked.grid)
     note(*told["notes"])
     print(jsonlib.dumps({"model": model, "corpus": corpus, **told}) if json else turned(told["scores"]))

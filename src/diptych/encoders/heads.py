@@ -34,7 +34,12 @@ def tanh(width: int, seed: int = 0) -> nn.Module:
 
 
 def relu(width: int, hidden: int, out: int, seed: int = 0) -> nn.Module:
-    """(b d) to (b p): linear, ReLU, linear, as in SimCLR (arXiv:2002.05709); each row for itself."""
+    """(b d) to (b p): linear, ReLU, linear, as in SimCLR (arXiv:2002.05709); each row for itself.
+
+    Raises ValueError for a width below one.
+    """
+    if min(hidden, out) < 1:
+        raise ValueError(f"a head is 1 wide or more (--projection); got {hidden} and {out}")
     with seeded(seed):
         return nn.Sequential(nn.Linear(width, hidden), nn.ReLU(), nn.Linear(hidden, out))
 

@@ -49,7 +49,11 @@ def from_array(x: np.ndarray) -> Pixels:
 
 def bytes_of(x: np.ndarray) -> UInt8[np.ndarray, "..."]:
     """Brightness in whole numbers up to 255. Raises ValueError for numbers of which nobody says how bright they are."""
-    if x.dtype.kind == "f" and np.isfinite(x).all() and x.min() >= 0 and x.max() <= 1:
+    if x.dtype.kind == "f":
+        if not np.isfinite(x).all():
+            raise ValueError("a brightness is no number")
+        if x.min() < 0 or x.max() > 1:
+            raise ValueError("a picture of floats is from 0 to 1, and this one goes beyond")
         return (x * 255 + 0.5).astype(np.uint8)
     if x.dtype == np.uint16:
         return (x >> 8).astype(np.uint8)

@@ -144,9 +144,11 @@ def timed(made: "Recipe", plans: Callable[[int], Plan], settings: Mapping[str, A
 
 
 def _timed(made: "Recipe", plan: Plan, settings: Mapping[str, Any]) -> "Optimiser":
+    from diptych.encoders.image.scratch import NAMES
+
     changes: dict[str, Any] = {"late": {LAST: min(made.steps - 1, math.ceil(plan.frozen * made.steps))}}
-    lr = made.optimiser.lr
-    if settings.get("lr") is None:
+    lr, made_here = made.optimiser.lr, settings.get("init") is None and settings.get("encoder", NAMES[0]) in NAMES
+    if settings.get("lr") is None and made_here:  # else that of its kind
         changes["lr"] = lr = plan.lr * math.sqrt(made.batch / 1024)
     if settings.get("warmup") is None and settings.get("warmup_steps") is None:
         changes["warmup_steps"] = round(plan.warmup * made.steps)

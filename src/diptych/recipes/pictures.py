@@ -128,8 +128,10 @@ def build(corpus: "str | Pictures", method: Method, settings: Mapping[str, Any])
 
     given = options(settings, Settings.__annotations__)
     pictures = read(corpus, given)
+    kind, encoder = encoder_of(_learned(pictures, given)[0], given, method)
+    if encoder.side > STORED and "size" not in given:  # which only the network knows
+        pictures = read(corpus, {**given, "size": encoder.side})
     seen, notes = _learned(pictures, given)
-    kind, encoder = encoder_of(seen, given, method)
     augmentation = augmentation_of(given, method.usual, encoder.side)
     batch = batch_of(given, kind, len(seen), "pictures", notes)
     notes += [TOGETHER] if encoder.together else []
@@ -158,10 +160,11 @@ def read(corpus: "str | Pictures", given: Mapping[str, Any]) -> "Pictures":
     if isinstance(corpus, Pictures):
         return _ignoring(corpus, given)
     check_name(Path(str(corpus)))
-    size = given.get("size")
-    stored = given.get("stored", max(given.get("pre_resize", 0), min(STORED, 2 * size)) if size else STORED)
-    if stored < 1:
-        raise ValueError(f"pictures are kept 1 pixel wide or more; got stored={stored}")
+    for name in ("size", "pre_resize", "stored"):
+        if (x := given.get(name)) is not None and x < 1:
+            raise ValueError(f"--{name.replace('_', '-')} is a number of pixels, 1 or more; got {x}")
+    size, least = given.get("size"), max(given.get("size") or 1, given.get("pre_resize") or 1)
+    stored = given.get("stored", max(least, min(STORED, 2 * size) if size else STORED))
     found = of_pictures.pictures(corpus, stored, given.get("image_column"), given.get("label_column"))
     return _ignoring(found, given)
 

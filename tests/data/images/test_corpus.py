@@ -62,6 +62,21 @@ def test_folders_of_parts_are_parts_and_no_classes(tmp_path):
     assert (found.part("test").tolist(), found.part("train", "val").tolist()) == ([0], [1, 2, 3])
 
 
+def test_what_lies_beside_parts_is_left_out_and_told_and_unlabelled_pictures_are_learned_from(tmp_path):
+    for name in ("train/cat/1.png", "test/dog/2.png", "cover.png", "extra/3.png", "unlabeled/4.png"):
+        save(tmp_path, name)
+    found = pictures(tmp_path)
+    assert found.labels == ["dog", "cat", None]
+    assert (found.part("test").tolist(), found.part("train").tolist()) == ([0], [1, 2])
+    assert "2 pictures left out: beside 'test', 'train', and in none of them" in found.notes
+
+
+def test_one_class_that_is_called_as_a_part_is_a_class(tmp_path):
+    for name in ("train/1.png", "ship/2.png"):
+        save(tmp_path, name)
+    assert sorted(pictures(tmp_path).labels) == ["ship", "train"]
+
+
 def test_a_folder_that_changed_is_read_anew(tmp_path):
     save(tmp_path, "1.png")
     first = pictures(tmp_path)
@@ -213,6 +228,31 @@ def test_json_lines_hold_paths_beside_them_or_base64(tmp_path):
     assert "1 picture skipped: null, or neither bytes nor a path" in found.notes
 
 
+def test_paths_of_a_table_are_those_beside_it_and_as_they_are_now(tmp_path):
+    for name, brightness in (("a", 10), ("b", 200)):
+        save(tmp_path / name, "1.png", Image.fromarray(np.full((8, 8, 3), brightness, np.uint8)))
+        lines = [json.dumps({"file_name": "1.png"}), json.dumps({"file_name": "2.png"})]
+        (tmp_path / name / "t.jsonl").write_text("\n".join(lines))
+    dark, light = (pictures(tmp_path / name / "t.jsonl") for name in "ab")
+    assert [x.items[0].pixels.mean() for x in (dark, light)] == [10, 200]
+    assert dark.fingerprint != light.fingerprint
+    assert len(light) == 1
+    for name in ("1.png", "2.png"):
+        save(tmp_path / "b", name, Image.fromarray(np.full((8, 8, 3), 77, np.uint8)))
+    assert [x.pixels.mean() for x in pictures(tmp_path / "b" / "t.jsonl").items] == [77, 77]
+
+
+def test_a_null_in_the_first_row_is_a_picture_that_is_skipped(tmp_path):
+    raw = png(smooth(8, 8, 1))
+    pq.write_table(pa.table({"image": [None, raw, raw], "label": [1, 2, 3]}), tmp_path / "x.parquet")
+    assert pictures(tmp_path / "x.parquet").labels == ["2", "3"]
+    told = [{"image": None}, {"image": base64.b64encode(raw).decode(), "label": "cat"}]
+    (tmp_path / "x.jsonl").write_text("\n".join(map(json.dumps, told)))
+    found = pictures(tmp_path / "x.jsonl")
+    assert found.labels == ["cat"]
+    assert "1 picture skipped: null, or neither bytes nor a path" in found.notes
+
+
 def test_columns_can_be_named(tmp_path):
     named = [{"look": row["image"], "other": row["image"], "kind": "k"} for row in rows()]
     pq.write_table(pa.Table.from_pylist(named), tmp_path / "x.parquet")
@@ -291,6 +331,46 @@ def test_one_array_is_a_corpus_without_labels(x, tmp_path):
     np.save(tmp_path / "x.npy", x)
     found = pictures(tmp_path / "x.npy")
     assert (len(found), found.labels, shown(found)[0].shape[2]) == (3, None, 3)
+
+
+@pytest.mark.parametrize("y", [np.array([[1], [0], [1]]), np.array([[0, 1], [1, 0], [0, 1]])])
+def test_classes_in_a_column_or_as_places_of_a_one_are_read(y, tmp_path):
+    np.savez(tmp_path / "x.npz", x_train=np.zeros((3, 8, 8, 3), np.uint8), y_train=y)
+    assert pictures(tmp_path / "x.npz").labels == ["1", "0", "1"]
+
+
+def test_a_picture_of_an_array_that_cannot_be_is_skipped_and_why_is_told(tmp_path):
+    x = np.full((4, 8, 8, 3), 0.5, np.float32)
+    x[1, 0, 0, 0], x[2, 0, 0, 0] = np.nan, 255
+    np.savez(tmp_path / "x.npz", x=x, y=np.arange(4), extra=np.zeros(3))
+    found = pictures(tmp_path / "x.npz")
+    assert found.labels == ["0", "3"]
+    assert found.notes[-3:] == [
+        "1 array not used: extra [3]",
+        "1 picture skipped: a brightness is no number",
+        "1 picture skipped: a picture of floats is from 0 to 1, and this one goes beyond",
+    ]
+
+
+def test_classes_of_another_part_are_told_to_be_unused(tmp_path):
+    np.savez(tmp_path / "x.npz", x_train=np.zeros((3, 8, 8, 3), np.uint8), y=np.arange(3))
+    found = pictures(tmp_path / "x.npz")
+    assert found.labels is None
+    assert "1 array not used: y [3]" in found.notes
+
+
+@pytest.mark.parametrize(
+    ("told", "column", "said"),
+    [
+        ({"x": np.zeros((16, 16, 3), np.uint8)}, None, r"is one picture; write it as \[1, 16, 16, 3\]"),
+        ({"x": np.zeros((2, 8, 8, 3), np.uint8), "y": np.full((2, 3), 5)}, None, r"a class for each picture, \[2\]"),
+        ({"x": np.zeros((2, 8, 8, 3), np.uint8)}, "y", "has arrays and no column 'y'; rename them to x and y"),
+    ],
+)
+def test_arrays_that_mean_something_else_are_refused(told, column, said, tmp_path):
+    np.savez(tmp_path / "x.npz", **told)
+    with pytest.raises(ValueError, match=said):
+        pictures(tmp_path / "x.npz", label_column=column)
 
 
 def test_labels_that_do_not_match_are_refused(tmp_path):

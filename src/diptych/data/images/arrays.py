@@ -50,9 +50,20 @@ class Arrays:
             told = listed([f"{k} {list(x.shape)}" for k, x in arrays.items()])
             usual = ", ".join(PICTURES)
             raise DataError(f"{self.path}: no array holds pictures [n, h, w, 3], called {usual}; there are {told}")
+        for name in sorted(arrays.keys() - self._used(arrays)):
+            tally.add("array", f"not used: {name} {list(arrays[name].shape)}")
         names = next((arrays[k].tolist() for k in NAMES if k in arrays and arrays[k].dtype.kind in "US"), None)
         how = ", ".join(f"{len(x):,} in {name!r}" for name, x, _ in sets)
-        return how, (item for name, x, about in sets for item in self._items(name, x, about, names))
+        return how, (item for name, x, about in sets for item in self._items(name, x, about, names, tally))
+
+    @staticmethod
+    def _used(arrays: Mapping[str, np.ndarray]) -> set[str]:
+        """Pictures, what is said of them, and the names of classes."""
+        pictures = {name for name, x in arrays.items() if _split(name)[0] in PICTURES and x.ndim > 2}
+        parts = {_split(name)[1] for name in pictures}
+        said = {u for usual in (LABELS, *MAPS.values()) for u in usual}
+        told = {name for name in arrays if _split(name)[0] in said and _split(name)[1] in parts}
+        return pictures | told | {name for name in NAMES if name in arrays and arrays[name].dtype.kind in "US"}
 
     def _sets(
         self, arrays: Mapping[str, np.ndarray]
@@ -62,11 +73,15 @@ class Arrays:
             stem, part = _split(name)
             if stem not in PICTURES or x.ndim < 3 or x.dtype.kind not in "uifb":
                 continue
+            if x.ndim == 3 and x.shape[2] in (3, 4) and len(x) > 4:
+                one = [1, *x.shape]
+                raise DataError(f"{self.path}: {name!r} of {list(x.shape)} is one picture; write it as {one}")
             about = {}
             for kind, usual in {"label": LABELS, **MAPS}.items():
                 given = next((k for k in arrays if _split(k) in {(u, part) for u in usual}), None)
-                if given is not None and not (kind == "label" and arrays[given].ndim != 1):
+                if given is not None:
                     about[kind] = self._checked(name, x, given, arrays[given])
+                    about[kind] = self._classes(given, about[kind]) if kind == "label" else about[kind]
             yield name, _channels_last(x), about
 
     def _checked(self, name: str, x: np.ndarray, given: str, about: np.ndarray) -> np.ndarray:
@@ -77,15 +92,31 @@ class Arrays:
             )
         return about
 
+    def _classes(self, given: str, y: np.ndarray) -> np.ndarray:
+        """A class of each picture, which may stand in a column, or as the place of a 1. Raises DataError for others."""
+        if y.ndim == 2 and y.shape[1] == 1:
+            return y[:, 0]
+        if y.ndim == 2 and y.dtype.kind in "uifb" and np.isin(y, (0, 1)).all() and (y.sum(1) == 1).all():
+            return y.argmax(1)
+        if y.ndim != 1:
+            raise DataError(f"{self.path}: {given!r} is a class for each picture, [{len(y)}]; got {list(y.shape)}")
+        return y
+
     def _items(
-        self, name: str, x: np.ndarray, about: Mapping[str, np.ndarray], names: Sequence[str] | None
+        self,
+        name: str,
+        x: np.ndarray,
+        about: Mapping[str, np.ndarray],
+        names: Sequence[str] | None,
+        tally: Tally,
     ) -> Iterator[Item]:
         part = PARTS.get(_split(name)[1] or "")
         for i, one in enumerate(x):
             try:
                 pixels = from_array(one)
             except ValueError as error:
-                raise DataError(f"{self.path}, {name!r}, picture {i}: {error}") from None
+                tally.add("picture", f"skipped: {error}")
+                continue
             label = self._label(about["label"][i], names) if "label" in about else None
             maps = {k: m[i] for k, m in about.items() if k != "label" and m.ndim == 3}
             yield Item(pixels, label, part, maps, f"{name} {i}")

@@ -20,7 +20,7 @@ from diptych.data.images.store import Pictures
 from diptych.data.tally import Tally
 from diptych.plural import counted
 
-FORMAT = "3"  # of what is cached; another number makes old entries unused
+FORMAT = "4"  # of what is cached; another number makes old entries unused
 KNOWN = "a folder of pictures, .npz, .npy, .parquet, .jsonl, CIFAR's .bin, a datasets folder, or world:n=10000"
 
 
@@ -118,6 +118,8 @@ def find(path: str | Path, image: str | None = None, label: str | None = None) -
 def _of_file(name: str, place: Path, table: Any) -> Source:
     suffix = place.suffix.lower()
     if suffix in (".npz", ".npy"):
+        if column := next((x for x in (table.keywords["image"], table.keywords["label"]) if x), None):
+            raise ValueError(f"{place} has arrays and no column {column!r}; rename them to x and y")
         return Arrays(name, digest([place], place), place)
     if suffix in tables.READERS:
         return table(name, digest([place], place), tables.of_files([place]), place.parent)

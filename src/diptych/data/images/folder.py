@@ -6,6 +6,7 @@ from pathlib import Path
 
 from diptych.core import DataError
 from diptych.data import cache
+from diptych.data.columns import listed
 from diptych.data.files import shown, special
 from diptych.data.images.item import PARTS, Item
 from diptych.data.tally import Tally
@@ -14,6 +15,7 @@ PICTURES = (
     ".png", ".jpg", ".jpeg", ".jpe", ".jfif", ".bmp", ".gif", ".webp", ".avif", ".tif", ".tiff", ".ppm", ".pgm", ".pbm",
     ".pnm", ".jp2", ".tga", ".ico", ".pcx",
 )  # fmt: skip
+UNLABELLED = ("unlabeled", "unlabelled")
 
 
 def is_picture(path: Path) -> bool:
@@ -24,8 +26,9 @@ def is_picture(path: Path) -> bool:
 class Folder:
     """Files below a folder, each a picture; those that are none are counted.
 
-    A picture's class is the folder that it is in, right below the root, or below train/, val/ and test/, which are then
-    the parts of the data. What lies in the root has no class.
+    A picture's class is the folder that it is in, right below the root, or below train/, val/ and test/ where there are
+    two of these, or nothing else: they are then the parts of the data, unlabeled/ is of the training part and has no
+    classes, and what lies beside them is left out. What lies in the root has no class.
     """
 
     name: str
@@ -47,14 +50,27 @@ class Folder:
         others = sorted({shown(file.suffix or file.name) for file in self.files if not is_picture(file)})
         left = len(self.files) - len(pictures)
         tally.add("file", f"not read, no picture by its name ({', '.join(others[:10])})", left)
-        parts = {file.relative_to(self.root).parts[0].lower() for file in pictures} <= PARTS.keys()
+        tops = {file.relative_to(self.root).parts[0].lower() for file in pictures if file.parent != self.root}
+        parts = bool(tops) and (tops <= PARTS.keys() or len({PARTS[top] for top in tops & PARTS.keys()}) > 1)
+        if parts:
+            inside = [file for file in pictures if self._top(file) in {*PARTS, *UNLABELLED}]
+            tally.add(
+                "picture",
+                f"left out: beside {listed(sorted(tops & PARTS.keys()))}, and in none of them",
+                len(pictures) - len(inside),
+            )
+            pictures = inside
         how = "a picture is a file, its class the folder it is in" if self._labelled(pictures, parts) else "no classes"
         return how, (self._item(file, parts) for file in pictures)
+
+    def _top(self, file: Path) -> str:
+        return "" if file.parent == self.root else file.relative_to(self.root).parts[0].lower()
 
     def _labelled(self, pictures: Sequence[Path], parts: bool) -> bool:
         return any(self._item(file, parts).label is not None for file in pictures)
 
     def _item(self, file: Path, parts: bool) -> Item:
         *folders, _ = file.relative_to(self.root).parts
-        part = PARTS[folders.pop(0).lower()] if parts and folders else None
-        return Item(file, shown(folders[0]) if folders else None, part, origin=str(file.relative_to(self.root)))
+        part = PARTS.get(folders.pop(0).lower(), "train") if parts else None
+        label = None if not folders or self._top(file) in UNLABELLED else shown(folders[0])
+        return Item(file, label, part, origin=str(file.relative_to(self.root)))

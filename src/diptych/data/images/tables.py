@@ -4,11 +4,13 @@ import base64
 import binascii
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
+from itertools import chain, islice
 from pathlib import Path
 from typing import Any
 
 from diptych.core import DataError
-from diptych.data import hub, tables
+from diptych.data import cache, hub, tables
 from diptych.data.columns import LABEL, NAMES, Row, label_of, listed
 from diptych.data.images.folder import is_picture
 from diptych.data.images.item import PARTS, Item
@@ -18,6 +20,7 @@ PICTURE = ("image", "img", "picture", "photo", "bytes", "image_path", "file_name
 CLASS = (*LABEL, "fine_label", "coarse_label")
 READERS = {".parquet": tables.parquet, ".jsonl": tables.json_lines, ".ndjson": tables.json_lines}
 Rows = Callable[[Tally], Iterable[Row]]
+HEAD = 100  # rows that are looked at for what the columns are
 
 
 @dataclass(frozen=True)
@@ -25,31 +28,49 @@ class Table:
     """Rows with a picture each: bytes, bytes in base64, a path (from `root` on), or a mapping with `bytes` or `path`.
 
     The column of pictures and that of labels are found by their usual names unless they are given; "split" says the
-    part. A `label_name` beside `label` names the class.
+    part. A `label_name` beside `label` names the class. `content` changes when the rows do.
     """
 
     name: str
-    digest: str
+    content: str
     rows: Rows
     root: Path
     image: str | None = None
     label: str | None = None
 
-    def items(self, tally: Tally) -> tuple[str, Iterator[Item]]:
-        first = next(iter(self.rows(Tally())), None)
-        if first is None:
+    @property
+    def digest(self) -> str:
+        """Of the rows, and of the files that they lead to: where they are, their sizes and times of change."""
+        image, _ = self._columns
+        pictures = (_picture(row.get(image), self.root) for row in self.rows(Tally()))
+        if not any(isinstance(_picture(row.get(image), self.root), Path) for row in self._head):
+            return self.content
+        return cache.key(self.content, str(self.root.absolute()), *(_dated(x) for x in pictures if isinstance(x, Path)))
+
+    @cached_property
+    def _head(self) -> list[Row]:
+        return [*islice(self.rows(Tally()), HEAD)]
+
+    @cached_property
+    def _columns(self) -> tuple[str, str | None]:
+        """The column of pictures, and that of classes. Raises DataError, or ValueError for one that is not there."""
+        if not self._head:
             raise DataError(f"there is no picture in {self.name}: it has no rows")
+        there = list(dict.fromkeys(chain.from_iterable(self._head)))
         for given in (self.image, self.label):
-            if given is not None and given not in first:
-                raise ValueError(f"{self.name}: there is no column {given!r}; there are {listed([*first])}")
-        image = self.image or next((k for k in PICTURE if k in first and _holds(first[k])), None)
-        image = image or next((k for k, x in first.items() if _holds(x)), None)
+            if given is not None and given not in there:
+                raise ValueError(f"{self.name}: there is no column {given!r}; there are {listed(there)}")
+        holding = [name for name in there if any(_holds(row.get(name)) for row in self._head)]
+        image = self.image or next((k for k in (*PICTURE, *holding) if k in holding), None)
         if image is None:
-            raise DataError(f"{self.name}: no column holds pictures, as bytes or paths; there are {listed([*first])}")
-        label = self.label or next((k for k in CLASS if k in first), None)
-        named = NAMES if label == "label" and NAMES in first else label
-        how = f"pictures in column {image!r}, " + (f"labels in {named!r}" if named else "no labels")
-        return how, self._items(image, named, tally)
+            raise DataError(f"{self.name}: no column holds pictures, as bytes or paths; there are {listed(there)}")
+        label = self.label or next((k for k in CLASS if k in there), None)
+        return image, NAMES if label == "label" and NAMES in there else label
+
+    def items(self, tally: Tally) -> tuple[str, Iterator[Item]]:
+        image, label = self._columns
+        how = f"pictures in column {image!r}, " + (f"labels in {label!r}" if label else "no labels")
+        return how, self._items(image, label, tally)
 
     def _items(self, image: str, label: str | None, tally: Tally) -> Iterator[Item]:
         for number, row in enumerate(self.rows(tally)):
@@ -60,6 +81,14 @@ class Table:
             part = PARTS.get(str(row.get("split")).lower())
             origin = str(picture) if isinstance(picture, Path) else f"row {number}"
             yield Item(picture, label_of(row[label]) if label and label in row else None, part, origin=origin)
+
+
+def _dated(file: Path) -> str:
+    try:
+        told = file.stat()
+    except (OSError, ValueError):
+        return f"{file} is not there"
+    return f"{file} {told.st_size} {told.st_mtime_ns}"
 
 
 def _holds(value: Any) -> bool:

@@ -59,8 +59,16 @@ def fresh(
     for option, x in given.items():
         if x is not None and option not in known:
             raise ValueError(f"--{option.replace('_', '-')} {x} is for another kind of network than {name}")
-    if width is not None and width < 1:
-        raise ValueError(f"a network is 1 wide or more; got width={width}")
+    for option, x, least in (
+        ("width", width, 1),
+        ("depth", depth, 1),
+        ("patch", patch, 1),
+        ("registers", registers, 0),
+    ):
+        if x is not None and x < least:
+            raise ValueError(f"--{option} is {least} or more; got {x}")
+    if layer_scale is not None and not 0 < layer_scale < float("inf"):
+        raise ValueError(f"--layer-scale is a number above 0; got {layer_scale}")
     with seeded(seed):
         if kind not in ("vit", "dinov2"):
             return Vision(_resnet(name, width or 64, stem or ("cifar" if side <= SMALL else "imagenet")), side)

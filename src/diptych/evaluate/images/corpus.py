@@ -25,8 +25,10 @@ MAPPED = 200  # pictures of a part whose masks and depths are asked
 OF_MAPS = {MASK: "segmentation", DEPTH: "depth"}
 
 
-def tasks(corpus: Pictures, augment: Transform, seed: int = 0) -> tuple[list[PictureTask], list[str]]:
-    """What a corpus can ask, and what a person should know of that.
+def tasks(
+    corpus: Pictures, augment: Transform, seed: int = 0, grid: bool = False
+) -> tuple[list[PictureTask], list[str]]:
+    """What a corpus can ask, and what a person should know of that; with `grid`, classes by a grid of heads too.
 
     Asked are the classes of its test part (of a random tenth of its labelled pictures, where it has no parts), masks
     and depths of that part where it has such, and how little augmentations are minded.
@@ -40,12 +42,14 @@ def tasks(corpus: Pictures, augment: Transform, seed: int = 0) -> tuple[list[Pic
     if reason := _too_few(corpus):
         notes.append(reason)
     elif _in_parts(corpus):
-        found.append(Classes(arrays.labels(corpus), seed=seed))
+        found.append(Classes(arrays.labels(corpus), grid, seed=seed))
     else:
         rows = labelled(corpus.labels)
         learned, asked = (rows[part] for part in split(len(rows)))
-        notes.append(f"The test pictures are a random tenth of the labelled ones, {len(asked):,}.")
-        found.append(_classes(corpus, learned, asked, seed))
+        apart = "no class of the training part is in the test part, so " if len(corpus.part("test")) else ""
+        told = f"the test pictures are a random tenth of the labelled ones, {len(asked):,}."
+        notes.append((apart + told).capitalize())
+        found.append(replace(_classes(corpus, learned, asked, seed), grid=grid))
         parted = corpus if len(corpus.part("train")) and len(corpus.part("test")) else _parted(corpus, learned, asked)
     found += _maps(parted, seed, notes)
     some = np.sort(np.random.default_rng(seed).permutation(len(corpus))[:AUGMENTED]).tolist()
