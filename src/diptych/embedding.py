@@ -12,6 +12,7 @@ import numpy as np
 from jaxtyping import Float
 
 from diptych.core import Encoder
+from diptych.data.stored import Stored
 from diptych.encoders.folder import adapted, locate
 from diptych.runs import held, whole, write_json
 from diptych.train import processes
@@ -29,6 +30,7 @@ class Corpus(Protocol):
     def __len__(self) -> int: ...
 
 
+Beside = tuple[str, Sequence[str]]  # a column's name, and what it says of each
 PART = 8192  # documents that are embedded between two writes
 JOB = "job.json"  # says what the parts beside it are of
 FORMATS = (".npy", ".parquet", ".jsonl")
@@ -113,7 +115,8 @@ def embed(
     """Writes the embeddings of a corpus to `out` (.npy, .parquet or .jsonl), in the order of its documents.
 
     More than `shard` documents go to OUT-00000-of-00003 and so on. An interrupted call goes on where it
-    stopped when it is repeated. With `text`, parquet and jsonl hold the texts beside the vectors.
+    stopped when it is repeated. Parquet and jsonl hold beside the vectors where each picture or graph is from, and the
+    texts with `text`.
 
     Raises ValueError as `check` does, or if the parts left in `OUT.parts` are of another model or corpus,
     BlockingIOError if another process is writing them, and OSError if they cannot be written.
@@ -125,14 +128,20 @@ def embed(
     with held(scratch, name=JOB) if world.first else nullcontext():
         world.wait()
         made = parts(encoder, documents, scratch, watch)
-        written = _written(out, made, documents, encoder.dim, shard, text)
+        written = _written(out, made, documents, encoder.dim, shard, _beside(documents, text))
         world.wait()
         if world.first:
             shutil.rmtree(scratch)
     return written
 
 
-def _written(out: Path, made: list[Path], documents: Corpus, dim: int, shard: int, text: bool) -> list[Path]:
+def _beside(documents: Corpus, text: bool) -> Beside | None:
+    if text:
+        return "text", documents.items
+    return (documents.noun, documents.origins) if isinstance(documents, Stored) and documents.told else None
+
+
+def _written(out: Path, made: list[Path], documents: Corpus, dim: int, shard: int, beside: Beside | None) -> list[Path]:
     """The files that hold the embeddings; several processes take turns."""
     count, world, written = -(-len(documents) // shard), processes.world(), []
     for number in range(count):
@@ -140,7 +149,7 @@ def _written(out: Path, made: list[Path], documents: Corpus, dim: int, shard: in
         rows = range(number * shard, min(len(documents), (number + 1) * shard))
         if number % world.size == world.rank:
             with whole(path) as part:
-                _write(part, rows, made, dim, documents.items if text else None)
+                _write(part, rows, made, dim, beside)
         written.append(path)
     return written
 
@@ -173,7 +182,7 @@ def _blocks(rows: range, made: Sequence[Path]) -> Iterator[tuple[range, Float[np
         start = end
 
 
-def _write(path: Path, rows: range, made: Sequence[Path], dim: int, texts: Sequence[str] | None) -> None:
+def _write(path: Path, rows: range, made: Sequence[Path], dim: int, beside: Beside | None) -> None:
     blocks = _blocks(rows, made)
     if path.suffix == ".npy":
         write_npy(path, (len(rows), dim), (vectors for _, vectors in blocks))
@@ -182,9 +191,9 @@ def _write(path: Path, rows: range, made: Sequence[Path], dim: int, texts: Seque
             for place, vectors in blocks:
                 for i, vector in zip(place, vectors, strict=True):
                     told: dict[str, Any] = {"document": i, "embedding": vector.tolist()}
-                    file.write(json.dumps(told | ({"text": texts[i]} if texts else {})) + "\n")
+                    file.write(json.dumps(told | ({beside[0]: beside[1][i]} if beside else {})) + "\n")
     else:
-        _write_parquet(path, blocks, dim, texts)
+        _write_parquet(path, blocks, dim, beside)
 
 
 def write_npy(path: Path, shape: tuple[int, ...], blocks: Iterable[Float[np.ndarray, "n d"]]) -> None:
@@ -199,12 +208,12 @@ def _write_parquet(
     path: Path,
     blocks: Iterator[tuple[range, Float[np.ndarray, "n d"]]],
     dim: int,
-    texts: Sequence[str] | None,
+    beside: Beside | None,
 ) -> None:
     import pyarrow as pa
     import pyarrow.parquet as pq
 
-    columns = [("document", pa.int64()), *([("text", pa.large_string())] if texts else [])]
+    columns = [("document", pa.int64()), *([(beside[0], pa.large_string())] if beside else [])]
     schema = pa.schema([*columns, ("embedding", pa.list_(pa.float32(), dim))])
     with pq.ParquetWriter(path, schema) as writer:
         for place, vectors in blocks:
@@ -213,6 +222,6 @@ def _write_parquet(
                 "document": pa.array(list(place)),
                 "embedding": pa.FixedSizeListArray.from_arrays(flat, dim),
             }
-            if texts:
-                table["text"] = pa.array(texts[place.start : place.stop], pa.large_string())
+            if beside:
+                table[beside[0]] = pa.array(beside[1][place.start : place.stop], pa.large_string())
             writer.write_table(pa.table([table[name] for name in schema.names], schema=schema))

@@ -1,6 +1,7 @@
 import json
 
 import numpy as np
+import pyarrow.parquet as pq
 import pytest
 from PIL import Image
 
@@ -44,6 +45,21 @@ def test_a_run_can_be_repeated_from_its_call_and_used_to_embed_search_and_judge(
 
     assert run(["evaluate", trained, WORLD, "--ignore", "0"]) == 0
     assert "pixels of number 0 have none (another: --ignore)" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("kind", [".jsonl", ".parquet"])
+def test_a_row_says_which_picture_it_is_of(kind, trained, tmp_path):
+    for i in (1, 2, 3):
+        (tmp_path / "photos").mkdir(exist_ok=True)
+        Image.fromarray(pictures(WORLD).picture(i).pixels).save(tmp_path / "photos" / f"{i}.png")
+    (tmp_path / "photos" / "2.png").write_bytes(b"broken")
+    out = tmp_path / f"x{kind}"
+    assert run(["embed", trained, str(tmp_path / "photos"), "--out", str(out)]) == 0
+    if kind == ".jsonl":
+        rows = [json.loads(line) for line in out.read_text().splitlines()]
+    else:
+        rows = pq.read_table(out).to_pylist()
+    assert [(row["document"], row["picture"]) for row in rows] == [(0, "1.png"), (1, "3.png")]
 
 
 def test_a_grid_of_heads_is_asked_where_it_is_wanted(trained, tmp_path, capsys):

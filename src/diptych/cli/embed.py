@@ -27,7 +27,8 @@ def embed(
     text_column: str | None = None,
     json: bool = False,
 ) -> None:
-    """Turn a corpus into embeddings, one row per document, in the corpus's order.
+    """Turn a corpus into embeddings, one row per document, in the corpus's order; in .parquet and .jsonl with the
+    file or row that each picture or graph is from.
 
     A call that was interrupted goes on where it stopped when it is repeated.
 
