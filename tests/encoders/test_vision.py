@@ -1,4 +1,6 @@
+import json
 import os
+import shutil
 import subprocess
 import sys
 
@@ -74,14 +76,28 @@ def test_plain_transformers_loads_it_and_its_processor_and_embeds_alike(family, 
     assert torch.nn.functional.cosine_similarity(torch.tensor(ours), plain).min() > 0.999
 
 
-def test_a_stem_for_small_pictures_is_refused_by_transformers_that_runs_no_code_and_read_by_us(tmp_path):
+def test_a_stem_for_small_pictures_is_refused_by_transformers_that_runs_no_code_and_read_by_us(tmp_path, monkeypatch):
     from transformers import AutoModel
 
     SMALL["resnet"]().save(tmp_path / "model")
-    with pytest.raises(RuntimeError, match="ignore_mismatched_sizes"):
+    monkeypatch.setattr("builtins.input", lambda _: "n")
+    with pytest.raises(ValueError, match="trust_remote_code=True"):
         AutoModel.from_pretrained(tmp_path / "model")
     (tmp_path / "model" / "small_resnet.py").write_text("raise RuntimeError('was run')")
     assert encoders.load(tmp_path / "model").network.embedder.embedder.convolution.kernel_size == (3, 3)
+
+
+def test_a_stem_that_was_saved_without_code_is_read_and_saved_with_it(tmp_path):
+    SMALL["resnet"]().save(tmp_path / "model")
+    shutil.copytree(tmp_path / "model", tmp_path / "old")
+    (tmp_path / "old" / "small_resnet.py").unlink()
+    told = json.loads((tmp_path / "old" / "config.json").read_text())
+    del told["auto_map"]
+    before = {"model_type": "resnet", "architectures": ["ResNetModel"], "stem": "cifar"}
+    (tmp_path / "old" / "config.json").write_text(json.dumps(told | before))
+    encoders.load(tmp_path / "old").save(tmp_path / "again")
+    for name in ("config.json", "small_resnet.py", "model.safetensors"):
+        assert (tmp_path / "again" / name).read_bytes() == (tmp_path / "model" / name).read_bytes()
 
 
 def test_code_that_is_saved_needs_nothing_of_ours(tmp_path):

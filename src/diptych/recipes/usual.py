@@ -48,7 +48,8 @@ def batch_of(given: Mapping[str, Any], kind: Defaults, rows: int, what: str, not
     if batch < wanted:
         notes.append(f"batch {wanted:,} -> {batch:,}: there are {batch:,} {what}")
     if batch < 2:
-        raise ValueError(f"a batch has at least two {what.split()[0]}, each the negative of the others; got {batch=}")
+        told = f"got batch={wanted}" if wanted < 2 else f"there is {rows} to learn from"
+        raise ValueError(f"a batch has at least two {what.split()[0]}, beside which each is looked at; {told}")
     return batch
 
 

@@ -10,6 +10,7 @@ from diptych.encoders.pretrained import network_in, refuse_pickles
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
 
+NAMING = ("model_type", "auto_map", "architectures", "stem")  # of a config, whose class says these
 SIDE = 224  # where neither the network nor its processor names another
 
 
@@ -32,16 +33,16 @@ def load(folder: Path, pooling: Pooling | None = None) -> Vision:
 
 
 def _network(folder: Path) -> "PreTrainedModel":
-    if layout.config(folder).get("stem") != "cifar":
+    told = layout.config(folder)
+    if told.get("stem") != "cifar" and told.get("model_type") != "small_resnet":
         return network_in(folder)
     from safetensors.torch import load_file
-    from transformers import ResNetConfig
 
-    from diptych.encoders.image.scratch import resnet
+    from diptych.encoders.image.small_resnet import SmallResNetConfig, SmallResNetModel
 
     refuse_pickles(folder)
     with layout.reading("network", folder):
-        network: PreTrainedModel = resnet(ResNetConfig.from_pretrained(folder, local_files_only=True))
+        network = SmallResNetModel(SmallResNetConfig.from_dict({k: x for k, x in told.items() if k not in NAMING}))
         network.load_state_dict(load_file(folder / "model.safetensors"))
     return network
 

@@ -11,7 +11,7 @@ from diptych.encoders.heads import seeded
 from diptych.encoders.image.vision import Vision
 
 if TYPE_CHECKING:
-    from transformers import ResNetConfig, ResNetModel
+    from transformers import ResNetModel
 
 Stem = Literal["cifar", "imagenet"]
 VIT = {"tiny": (192, 12), "small": (384, 12), "base": (768, 12), "large": (1024, 24)}  # width, blocks
@@ -120,25 +120,15 @@ def _dinov2(sized: dict[str, Any], registers: int | None, layer_scale: float | N
 
 
 def _resnet(name: str, width: int, stem: Stem) -> "ResNetModel":
-    from transformers import ResNetConfig
+    from transformers import ResNetConfig, ResNetModel
+
+    from diptych.encoders.image.small_resnet import SmallResNetConfig, SmallResNetModel
 
     if stem not in get_args(Stem):
         raise ValueError(f"a stem is one of {', '.join(get_args(Stem))}; got {stem!r}")
     block, depths = RESNET[name]
     first = width * (4 if block == "bottleneck" else 1)
-    config = ResNetConfig(
-        embedding_size=width, hidden_sizes=[first * 2**i for i in range(4)], depths=depths, layer_type=block
-    )
-    config.stem = stem
-    return resnet(config)
-
-
-def resnet(config: "ResNetConfig") -> "ResNetModel":
-    """The network of a configuration, which may name a stem that `transformers` has not."""
-    from transformers import ResNetModel
-
-    if getattr(config, "stem", "imagenet") != "cifar":
-        return ResNetModel(config)
-    from diptych.encoders.image.small_resnet import SmallResNetModel
-
-    return SmallResNetModel(config)
+    sizes = {"embedding_size": width, "hidden_sizes": [first * 2**i for i in range(4)], "depths": depths}
+    if stem == "imagenet":
+        return ResNetModel(ResNetConfig(**sizes, layer_type=block))
+    return SmallResNetModel(SmallResNetConfig(**sizes, layer_type=block))

@@ -10,7 +10,13 @@ from transformers import ResNetConfig, ResNetModel
 from transformers.models.resnet.modeling_resnet import ResNetConvLayer
 
 
+class SmallResNetConfig(ResNetConfig):
+    model_type = "small_resnet"
+
+
 class SmallResNetModel(ResNetModel):
+    config_class = SmallResNetConfig
+
     def __init__(self, config: ResNetConfig):
         super().__init__(config)
         first = ResNetConvLayer(config.num_channels, config.embedding_size, kernel_size=3, activation=config.hidden_act)
@@ -18,4 +24,5 @@ class SmallResNetModel(ResNetModel):
         self.embedder.embedder, self.embedder.pooler = first, nn.Identity()
 
 
+SmallResNetConfig.register_for_auto_class()
 SmallResNetModel.register_for_auto_class("AutoModel")
