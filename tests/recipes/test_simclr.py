@@ -230,6 +230,8 @@ def test_a_picture_smaller_than_the_crop_is_enlarged():
     (micro,) = work(made, 0, Machine()).model
     assert micro.batch["canvas"].shape[1:] == (32, 32)
     assert micro.batch["pixels"].shape[1:3] == (8, 8)
+    assert "20 pictures narrower than 32 pixels, enlarged" in made.notes
+    assert not any("enlarged" in note for note in recipes.simclr("world:n=20:size=8", **SMALL, size=8).notes)
 
 
 def test_pictures_are_stored_as_large_as_they_are_seen(tmp_path):

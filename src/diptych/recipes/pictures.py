@@ -125,6 +125,7 @@ def build(corpus: "str | Pictures", method: Method, settings: Mapping[str, Any])
     another, and for a corpus of fewer than two pictures.
     """
     from diptych.core import Recipe
+    from diptych.plural import counted
 
     given = options(settings, Settings.__annotations__)
     pictures = read(corpus, given)
@@ -134,6 +135,8 @@ def build(corpus: "str | Pictures", method: Method, settings: Mapping[str, Any])
     seen, notes = _learned(pictures, given)
     augmentation = augmentation_of(given, method.usual, encoder.side)
     batch = batch_of(given, kind, len(seen), "pictures", notes)
+    small = int((seen.of(seen.index.extent).min(1) < encoder.side).sum())
+    notes += [f"{counted(small, 'picture')} narrower than {encoder.side} pixels, enlarged"] if small else []
     notes += [TOGETHER] if encoder.together else []
     steps = steps_of(given, kind, len(seen), batch)
     made = Recipe(
