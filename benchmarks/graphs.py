@@ -129,7 +129,8 @@ def trained(
         seen = options.pop("calibrated", False)
         network = GraphNetwork(corpus.features, seed=seed, **options)
         return (calibrated(network, corpus) if seen else network).eval(), {}
-    own = {"steps": given.steps or round(given.epochs * math.ceil(len(corpus) / options.get("batch", BATCH)))}
+    epochs = options.pop("epochs", given.epochs)
+    own = {"steps": given.steps or max(1, round(epochs * math.ceil(len(corpus) / options.get("batch", BATCH))))}
     recipe = getattr(recipes, name)(corpus, seed=seed, **{**own, **options})
     lines: list[Mapping[str, Any]] = []
     probe = Rank(corpus.items[: min(len(corpus), 512)], max(1, recipe.steps // 5))

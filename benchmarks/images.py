@@ -294,7 +294,8 @@ def main() -> None:
         kept.file(asking, given.table, "--table")
         table(kept.runs(asking, given.table, "--table", NAME), given.baseline)
         return
-    names = ("cifar10_train20k.parquet", "cifar10_test4k.parquet", *MAPS)
+    maps = () if given.validate else MAPS
+    names = ("cifar10_train20k.parquet", "cifar10_test4k.parquet", *maps)
     kept.folder(asking, given, "data", *(f"images/{name}" for name in names))
     kept.written(asking, given.runs, "--runs")
     arms = list(dict.fromkeys(arm for name in given.arms.split(",") for arm in GROUPS.get(name, [name])))

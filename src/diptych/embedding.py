@@ -136,9 +136,9 @@ def embed(
 
 
 def _beside(documents: Corpus, text: bool) -> Beside | None:
-    if text:
-        return "text", documents.items
-    return (documents.noun, documents.origins) if isinstance(documents, Stored) and documents.told else None
+    if isinstance(documents, Stored):
+        return (documents.noun, documents.origins) if documents.told else None
+    return ("text", documents.items) if text else None
 
 
 def _written(out: Path, made: list[Path], documents: Corpus, dim: int, shard: int, beside: Beside | None) -> list[Path]:

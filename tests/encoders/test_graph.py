@@ -1,6 +1,7 @@
 import copy
 import json
 from itertools import pairwise
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -299,6 +300,24 @@ def test_labels_and_attributes_of_networkx_are_read():
     made.nodes[2]["label"] = "F"
     with pytest.raises(ValueError, match="the network knows no node label 'F'"):
         network().prepare([made])
+
+
+def test_what_the_network_is_not_told_is_not_read():
+    import networkx
+
+    drawn = networkx.path_graph(3)
+    networkx.set_node_attributes(drawn, {0: "left", 1: [1, 2], 2: None}, "x")
+    bare = SimpleNamespace(num_nodes=3, edge_index=[[0, 1], [1, 2]])
+    one, other = GraphNetwork(Features("degree", 4), width=4).prepare([drawn, bare])
+    assert np.array_equal(one.nodes, other.nodes)
+    networkx.set_node_attributes(drawn, 0.5, "x")
+    (alone,) = GraphNetwork(Features("attributes", 1), width=4).prepare([drawn])
+    assert alone.nodes.tolist() == [[0.5]] * 3
+    networkx.set_node_attributes(drawn, {0: "left", 1: 1, 2: 2}, "x")
+    with pytest.raises(ValueError, match="an attribute of a node is no number"):
+        GraphNetwork(Features("attributes", 1), width=4).prepare([drawn])
+    with pytest.raises(ValueError, match="a graph has nodes and edges"):
+        network().prepare([SimpleNamespace(nodes=[0, 1], edges=[[0, 1]])])
 
 
 @pytest.mark.parametrize(

@@ -39,7 +39,7 @@ def relu(width: int, hidden: int, out: int, seed: int = 0) -> nn.Module:
     Raises ValueError for a width below one.
     """
     if min(hidden, out) < 1:
-        raise ValueError(f"a head is 1 wide or more (--projection); got {hidden} and {out}")
+        raise ValueError(f"a head is 1 wide or more; got {hidden} and {out}")
     with seeded(seed):
         return nn.Sequential(nn.Linear(width, hidden), nn.ReLU(), nn.Linear(hidden, out))
 

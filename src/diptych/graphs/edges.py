@@ -10,6 +10,7 @@ import numpy as np
 from jaxtyping import Int
 
 MOST = 2**31 - 1  # nodes of a graph: their numbers have 32 bits
+FLOATS = 2**53  # below which all whole numbers are there as floats
 SPARSE, FEW = 100, 1_000_000  # numbers of nodes, for each that has an edge, that are no slip; and how many always
 
 
@@ -18,21 +19,31 @@ def whole(given: Any, what: str) -> Int[np.ndarray, "..."]:
     x = np.asarray(given)
     if not x.size:
         return x.astype(np.int64)
-    if x.dtype.kind == "f" and (np.abs(x) < 2**53).all() and (x == np.floor(x)).all():
+    if x.dtype.kind == "f" and (np.abs(x) < FLOATS).all() and (x == np.floor(x)).all():
         return x.astype(np.int64)
     if x.dtype.kind not in "iu" or (x.dtype.kind == "u" and x.max() > np.iinfo(np.int64).max):
-        flat = x.reshape(-1).tolist()
-        wrong = next((k for k in flat if not isinstance(k, int | float) or isinstance(k, bool) or k % 1), flat[0])
-        raise ValueError(f"{what}: whole numbers are due, got {wrong!r:.40}")
+        told = next((k for k in np.asarray(given, object).reshape(-1).tolist() if not _whole(k)), x.dtype)
+        raise ValueError(f"{what}: whole numbers are due, got {told!r:.40}")
     return x.astype(np.int64)
+
+
+def _whole(k: Any) -> bool:
+    if isinstance(k, bool) or not isinstance(k, int | float):
+        return False
+    return abs(k) < (FLOATS if isinstance(k, float) else 2**63) and k % 1 == 0
 
 
 def of_pairs(given: Sequence[Any]) -> Int[np.ndarray, "2 e"]:
     """Edges of a list of [source, target]. Raises ValueError for what is none."""
+    if not isinstance(given, list | tuple):
+        raise ValueError(f"edges are a list of pairs of nodes; got {given!r:.40}")
     for pair in given:
         if not isinstance(pair, list | tuple) or len(pair) != 2:
             raise ValueError(f"an edge is two nodes, [source, target]; got {pair!r:.60} (weights are not used)")
-    return whole(given, "edges").reshape(-1, 2).T
+        if not (_whole(pair[0]) and _whole(pair[1])):
+            wrong = pair[1] if _whole(pair[0]) else pair[0]
+            raise ValueError(f"edges: whole numbers are due, got {wrong!r:.40}")
+    return np.array(given, np.int64).reshape(-1, 2).T
 
 
 def of_index(given: Any) -> Int[np.ndarray, "2 e"]:
@@ -59,15 +70,18 @@ def count(given: Any) -> int:
     return int(x)
 
 
+def sparse(n: int, edges: Int[np.ndarray, "2 e"]) -> bool:
+    """Whether so few of n nodes have an edge that n is a slip."""
+    return n > max(FEW, SPARSE * len(np.unique(edges)))
+
+
 def implied(edges: Int[np.ndarray, "2 e"], known: Sequence[int]) -> int:
     """How many nodes there are, where nothing but edges and descriptions of nodes tells.
 
     Raises ValueError where nearly none of them would have an edge.
     """
     n = max([*known, *(edges.max(1) + 1).tolist()] if edges.size else known, default=0)
-    named = len(np.unique(edges))
-    if n > max(FEW, SPARSE * named) and n not in known:
-        raise ValueError(
-            f"an edge goes to node {n - 1:,}, and {named:,} nodes have an edge; number them from 0, or say num_nodes"
-        )
+    if n not in known and sparse(n, edges):
+        named = len(np.unique(edges))
+        raise ValueError(f"an edge goes to node {n - 1:,}, and {named:,} nodes have an edge; number them from 0")
     return n

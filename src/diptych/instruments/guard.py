@@ -62,7 +62,7 @@ class Guard:
         steps: int = 0,
     ):
         self.say, self.stop, self.objective, self.apart = say, stop, objective, apart
-        self.patience, self.still = steps // 4, True  # in one point, as it began
+        self.patience, self.still = steps // 4, False  # in one point, as it began
         self.told: set[str] = set()
         self.seen: Counter[str] = Counter()
         self.best, self.calls = 0.0, 0
@@ -84,7 +84,7 @@ class Guard:
         views = [encoded.projection.detach().float() for encoded in compared(snapshot.views)[:2]]
         if len(views) == 2 and len(views[0]) > 2 and all(bool(x.isfinite().all()) for x in views):
             found = dict(self._troubles(unit(views[0]), unit(views[1])))
-            self.still &= "constant" in found
+            self.still = "constant" in found and (self.still or snapshot.step <= 1)
             if self.still and snapshot.step < self.patience:
                 return {}
             for kind in self.seen.keys() - found.keys():

@@ -144,11 +144,36 @@ def test_a_file_of_pytorch_geometric_that_names_other_code_is_refused_and_runs_n
         def __reduce__(self):
             return (Path.touch, (tmp_path / "was-run",))
 
-    for name, made in (("evil.pt", [of_pyg(), Evil()]), ("list.pt", [of_pyg()]), ("none.pt", ({"x": 1}, {}, None))):
+    for name, made in (("evil.pt", [of_pyg(), Evil()]), ("list.pt", [of_pyg()])):
         torch.save(made, tmp_path / name)
         with pytest.raises(DataError, match=f"{name} is no data set of PyTorch Geometric that can be read without"):
             graphs(tmp_path / name)
     assert not (tmp_path / "was-run").exists()
+
+
+E = np.array([[0, 1], [1, 2]])
+
+
+@pytest.mark.parametrize(
+    ("data", "slices", "said"),
+    [
+        ({"x": 1}, {}, r"it has no edge_index"),
+        ({"edge_index": E[0]}, {"edge_index": [0, 2]}, r"it has no edge_index \[2, edges\]"),
+        ({"edge_index": E}, None, "it is one graph"),
+        ({"edge_index": E, "x": np.ones((3, 1))}, {"edge_index": [0, 1, 2], "x": [0, 3]}, "slices of x do not go"),
+        ({"edge_index": E}, {"edge_index": [0, 1]}, "slices of edge_index do not go from 0 to 2 in 1 graphs"),
+        ({"edge_index": E, "_num_nodes": [3, 3]}, {"edge_index": [0, 2]}, "1 graphs and 2 numbers of nodes"),
+        ({"edge_index": E, "x": np.ones((3, 1), complex)}, {"edge_index": [0, 2], "x": [0, 3]}, "x is of complex"),
+        ({"edge_index": E.astype(float) / 2}, {"edge_index": [0, 2]}, "whole numbers are due"),
+    ],
+)
+def test_parts_of_a_saved_data_set_that_do_not_go_together_are_refused(data, slices, said, tmp_path):
+    import torch
+
+    told = {k: torch.tensor(x) if isinstance(x, np.ndarray) else x for k, x in data.items()}
+    torch.save((told, slices and {k: torch.tensor(x) for k, x in slices.items()}, dict), tmp_path / "data.pt")
+    with pytest.raises(DataError, match=said):
+        graphs(tmp_path / "data.pt")
 
 
 def test_networkx_writes_what_is_read(tmp_path):
@@ -407,7 +432,7 @@ def test_damaged_arrays_are_refused(changed, said, tmp_path):
         ({"A": "1, 2, 5\n"}, "TOY_A.txt: a line has 2 numbers; got 3"),
         ({"graph_indicator": "1 1\n1 1\n1 1\n"}, "TOY_graph_indicator.txt: a line has 1 number; got 2"),
         ({"graph_indicator": "1\n1\n1\n1\n2\n5000000000\n"}, "6 nodes are of graphs up to 5,000,000,000"),
-        ({"node_labels": "1\n2\nnan\n1\n1\n1\n"}, "TOY_node_labels.txt, line 3, has a value that is no number"),
+        ({"node_labels": "1\n2\nnan\n1\n1\n1\n"}, "TOY_node_labels.txt: a label is no number"),
         ({"node_labels": "1\n2\n"}, "TOY_node_labels.txt has 2 lines, and there are 6 nodes"),
         ({"graph_labels": "1\n"}, "has 1 line, and there are 2 graphs"),
         ({"graph_indicator": "0\n1\n1\n1\n2\n2\n"}, "graphs count from 1; got 0"),
@@ -431,8 +456,13 @@ def test_a_damaged_folder_of_tu_is_refused(files, said, tmp_path):
         ({"edges": [[0, 1, 2, 3], [1, 2, 3, 4]]}, "an edge is two nodes"),
         ({"edges": [0, 1, 1, 2]}, r"an edge is two nodes, \[source, target\]; got 0"),
         ({"edges": [[0.7, 1.9]]}, "edges: whole numbers are due, got 0.7"),
-        ({"edges": [[0, True], [1, "b"]]}, "edges: whole numbers are due"),
-        ({"edges": [[0, 2**64]]}, "edges: whole numbers are due"),
+        ({"edges": [[0, 1], [1, "b"]]}, "edges: whole numbers are due, got 'b'"),
+        ({"edges": [[0, 1], [0, True]]}, "edges: whole numbers are due, got True"),
+        ({"edges": [[0, 2**64]]}, "edges: whole numbers are due, got 18446744073709551616"),
+        ({"edges": [[0, 1e300]]}, "edges: whole numbers are due, got 1e"),
+        ({"edges": 5}, "edges are a list of pairs"),
+        ({"edges": [[0, 1]], "num_nodes": 2**31 - 1}, "2 nodes of 2,147,483,647 have an edge"),
+        ({"edges": [[0, 1]], "x": [[1], [2, 3]]}, "attributes are a row of numbers for each node"),
         ({"edges": [[0, 10**12]]}, "goes to node 1,000,000,000,000, and 2 nodes have an edge; number them from 0"),
         (
             {"edge_index": [[0, 1], [1, 2], [2, 3]]},
@@ -466,8 +496,12 @@ def test_what_holds_no_graphs_is_refused(tmp_path):
     for path in (tmp_path / "data.pt", tmp_path):
         with pytest.raises(DataError, match=r"data.pt is no data set of PyTorch Geometric"):
             graphs(path)
+    lines(tmp_path / "..", {"edges": [[0, 1]]}).rename(tmp_path / "g.jsonl")
+    with pytest.raises(ValueError, match=r"holds several corpora of graphs, g.jsonl, data.pt; name one"):
+        graphs(tmp_path)
+    (tmp_path / "g.jsonl").unlink()
     (tmp_path / "more.pt").write_bytes(b"x")
-    with pytest.raises(ValueError, match=r"holds several files of graphs, data.pt, more.pt; name one"):
+    with pytest.raises(ValueError, match=r"holds several corpora of graphs, data.pt, more.pt; name one"):
         graphs(tmp_path)
     (tmp_path / "g.txt").write_text("x")
     with pytest.raises(ValueError, match="is of no known format for graphs"):
@@ -485,12 +519,12 @@ def test_a_folder_with_one_file_of_arrays_is_that_file(tmp_path):
 def test_two_data_sets_in_a_folder_are_not_mixed(tmp_path):
     tu(tmp_path / "c")
     lines(tmp_path / "c", {"edges": [[0, 1]]})
-    with pytest.raises(ValueError, match=r"holds a data set of the TU collection, and g.jsonl; name one of them"):
+    with pytest.raises(ValueError, match=r"holds several corpora of graphs, TOY, g.jsonl; name one"):
         graphs(tmp_path / "c")
     (tmp_path / "d").mkdir()
     for name in "ab":
         tu(tmp_path / "d" / name)
-    with pytest.raises(ValueError, match="holds several data sets of the TU collection"):
+    with pytest.raises(ValueError, match="holds several corpora of graphs"):
         graphs(tmp_path / "d")
 
 

@@ -71,6 +71,20 @@ def test_what_lies_beside_parts_is_left_out_and_told_and_unlabelled_pictures_are
     assert "2 pictures left out: beside 'test', 'train', and in none of them" in found.notes
 
 
+def test_a_part_without_classes_needs_no_test_part(tmp_path):
+    for name in ("train/cat/1.png", "train/dog/2.png", "unlabeled/3.png"):
+        save(tmp_path, name)
+    assert pictures(tmp_path).labels == ["cat", "dog", None]
+
+
+def test_a_caption_that_ends_as_a_picture_does_is_no_column_of_pictures(tmp_path):
+    for name in ("1.png", "2.png"):
+        save(tmp_path, name)
+    told = [{"caption": "see 9.jpg", "pic": "1.png"}, {"caption": "a cat", "pic": "2.png"}]
+    (tmp_path / "x.jsonl").write_text("\n".join(map(json.dumps, told)))
+    assert len(pictures(tmp_path / "x.jsonl")) == 2
+
+
 def test_one_class_that_is_called_as_a_part_is_a_class(tmp_path):
     for name in ("train/1.png", "ship/2.png"):
         save(tmp_path, name)
@@ -341,15 +355,18 @@ def test_classes_in_a_column_or_as_places_of_a_one_are_read(y, tmp_path):
 
 def test_a_picture_of_an_array_that_cannot_be_is_skipped_and_why_is_told(tmp_path):
     x = np.full((4, 8, 8, 3), 0.5, np.float32)
-    x[1, 0, 0, 0], x[2, 0, 0, 0] = np.nan, 255
+    x[1, 0, 0, 0] = np.nan
     np.savez(tmp_path / "x.npz", x=x, y=np.arange(4), extra=np.zeros(3))
     found = pictures(tmp_path / "x.npz")
-    assert found.labels == ["0", "3"]
-    assert found.notes[-3:] == [
-        "1 array not used: extra [3]",
-        "1 picture skipped: a brightness is no number",
-        "1 picture skipped: a picture of floats is from 0 to 1, and this one goes beyond",
-    ]
+    assert found.labels == ["0", "2", "3"]
+    assert found.notes[-2:] == ["1 array not used: extra [3]", "1 picture skipped: a brightness is no number"]
+
+
+def test_labels_that_are_no_classes_are_not_used_and_told(tmp_path):
+    np.savez(tmp_path / "x.npz", x=np.zeros((3, 8, 8, 3), np.uint8), y=np.array([[1, 1], [0, 1], [0, 0]]))
+    found = pictures(tmp_path / "x.npz")
+    assert found.labels is None
+    assert "1 array not used: y [3, 2]" in found.notes
 
 
 def test_classes_of_another_part_are_told_to_be_unused(tmp_path):
@@ -363,7 +380,11 @@ def test_classes_of_another_part_are_told_to_be_unused(tmp_path):
     ("told", "column", "said"),
     [
         ({"x": np.zeros((16, 16, 3), np.uint8)}, None, r"is one picture; write it as \[1, 16, 16, 3\]"),
-        ({"x": np.zeros((2, 8, 8, 3), np.uint8), "y": np.full((2, 3), 5)}, None, r"a class for each picture, \[2\]"),
+        (
+            {"x": np.linspace(0, 255, 384).reshape(2, 8, 8, 3)},
+            None,
+            "holds floats, which are from 0 to 1, and some are not",
+        ),
         ({"x": np.zeros((2, 8, 8, 3), np.uint8)}, "y", "has arrays and no column 'y'; rename them to x and y"),
     ],
 )

@@ -99,23 +99,22 @@ def _pickled(place: Path) -> str:
 
 def _of_folder(name: str, place: Path) -> Source:
     there = [file for file in below(place) if not (special(file) or file.is_dir())]
-    stems = {(file.parent, stem) for file in there if (stem := tu.stem(file))}
-    if len(stems) > 1:
-        told = ", ".join(sorted(str(folder / stem) for folder, stem in stems))
-        raise ValueError(f"{place} holds several data sets of the TU collection, {told}; name one of these folders")
+    stems = sorted({(file.parent, stem) for file in there if (stem := tu.stem(file))})
     chosen = [file for file in there if file.suffix.lower() in lines.SUFFIXES]
-    if stems and chosen:
-        raise ValueError(f"{place} holds a data set of the TU collection, and {chosen[0].name}; name one of them")
+    single = [file for file in there if file.suffix.lower() == ".npz"]
+    if not stems:  # else raw/ and processed/ are of one data set
+        single += [file for file in there if file.suffix.lower() in processed.SUFFIXES]
+    single = [file for file in single if file.name not in processed.ASIDE]
+    several = [str((folder / stem).relative_to(place)) for folder, stem in stems]
+    several += [file.name for file in [*chosen[:1], *single]]
+    if len(several) > 1:
+        raise ValueError(f"{place} holds several corpora of graphs, {', '.join(several)}; name one")
     for folder, stem in stems:
         return tu.Tu(name, digest(tu.files(folder, stem), folder), folder, stem)
     if chosen:
         return lines.Lines(name, digest(chosen, place), chosen)
-    whole = [file for file in there if file.suffix.lower() == ".npz"]
-    whole += [file for file in there if file.suffix.lower() in processed.SUFFIXES and file.name not in processed.ASIDE]
-    if len(whole) > 1:
-        raise ValueError(f"{place} holds several files of graphs, {', '.join(file.name for file in whole)}; name one")
-    if whole:
-        return find(whole[0])
+    if single:
+        return find(single[0])
     if pickles := [file for file in there if file.suffix.lower() in PICKLES]:
         raise ValueError(_pickled(pickles[0]))
     raise DataError(

@@ -104,8 +104,11 @@ def _at(place: Mapping[str, int], node: Any) -> int:
 
 
 def _matrix(rows: Sequence[Any]) -> np.ndarray:
-    x = np.array(rows, float)
-    return x.reshape(len(x), -1)
+    try:
+        x = np.array(rows, float)
+    except (ValueError, TypeError):
+        raise ValueError("attributes are a row of numbers for each node, all of one length") from None
+    return x.reshape(len(x), -1) if x.size else x.reshape(len(x), 0)
 
 
 def _class(told: Mapping[str, Any]) -> str | None:

@@ -4,6 +4,7 @@ It is read as weights are: of tensors, numbers and the classes of PyTorch Geomet
 refused, and nothing of it is run. Of a graph `edge_index`, `x`, `y` and `num_nodes` are used.
 """
 
+import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -43,17 +44,17 @@ class Processed:
 
         library()  # which says what of its classes may be read
         try:
-            data, slices = torch.load(self.path, "cpu", weights_only=True)[:2]
-            told = data if isinstance(data, dict) else data.to_dict()
-            found = {name: told[name].numpy() for name in USED if told.get(name) is not None}
-            ends = {name: edges.whole(np.asarray(x), name) for name, x in slices.items()}
-            if "edge_index" not in found or "edge_index" not in ends:
-                raise ValueError("it has no edge_index")
-            return {**found, NODES: told.get(NODES)}, ends
-        except Exception as error:  # a file can be anything
+            told = torch.load(self.path, "cpu", weights_only=True)
+        except Exception:  # a file can be anything, and torch's advice would be to run its code
             raise DataError(
-                f"{self.path} is no data set of PyTorch Geometric that can be read without running code of its own "
-                f"({str(error).partition(chr(10))[0]:.120}); write its graphs by InMemoryDataset.save or as .jsonl"
+                f"{self.path} is no data set of PyTorch Geometric that can be read without running code of its own; "
+                "write its graphs by InMemoryDataset.save, or as .jsonl"
+            ) from None
+        try:
+            return _checked(*told[:2])
+        except (ValueError, TypeError, AttributeError, KeyError, IndexError) as error:
+            raise DataError(
+                f"{self.path} holds no data set of graphs as InMemoryDataset.save writes it: {error}"
             ) from None
 
     def _items(self, data: Mapping[str, Any], slices: Mapping[str, np.ndarray]) -> Iterator[Item]:
@@ -68,4 +69,26 @@ class Processed:
             except ValueError as error:
                 raise DataError(f"{origin}: {error}") from None
             label = label_of(y.item()) if y is not None and y.size == 1 else None
-            yield Item(n, found, label, None, None if x is None else x.reshape(len(x), -1).astype(float), origin)
+            rows = x if x is None or x.ndim == 2 else x.reshape(len(x), math.prod(x.shape[1:]))
+            yield Item(n, found, label, None, rows, origin)
+
+
+def _checked(data: Any, slices: Any) -> tuple[Mapping[str, Any], Mapping[str, np.ndarray]]:
+    """The parts of graphs that are used, as arrays. Raises ValueError, and others, for what does not go together."""
+    if slices is None:
+        raise ValueError("it is one graph")
+    told = data if isinstance(data, dict) else data.to_dict()
+    found = {name: np.asarray(told[name]) for name in USED if told.get(name) is not None and name in slices}
+    ends = {name: edges.whole(np.asarray(x), name) for name, x in slices.items()}
+    if "edge_index" not in found or found["edge_index"].ndim != 2:
+        raise ValueError("it has no edge_index [2, edges]")
+    many = len(ends["edge_index"])
+    for name, x in found.items():
+        last = x.shape[1] if name == "edge_index" else len(x)
+        if len(ends[name]) != many or (np.diff(ends[name]) < 0).any() or ends[name][0] != 0 or ends[name][-1] != last:
+            raise ValueError(f"slices of {name} do not go from 0 to {last} in {many - 1} graphs")
+        if x.dtype.kind not in "iufb":
+            raise ValueError(f"{name} is of {x.dtype}")
+    if told.get(NODES) is not None and len(told[NODES]) != many - 1:
+        raise ValueError(f"there are {many - 1} graphs and {len(told[NODES])} numbers of nodes")
+    return {**found, NODES: told.get(NODES)}, ends

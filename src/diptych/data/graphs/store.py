@@ -24,6 +24,7 @@ from diptych.data import cache
 from diptych.data.graphs.item import Item
 from diptych.data.stored import Items, Ledger, Stored, mapped
 from diptych.data.tally import Tally
+from diptych.graphs.edges import sparse
 from diptych.graphs.features import Features, Kind
 from diptych.plural import counted
 
@@ -166,6 +167,10 @@ def both_ways(item: Item, tally: Tally) -> Int[np.ndarray, "2 e"]:
     if edges.size and not 0 <= edges.min() <= edges.max() < item.n:
         wrong = edges.min() if edges.min() < 0 else edges.max()
         raise DataError(f"{item.origin}: an edge goes to node {wrong}, and its nodes are 0 to {item.n - 1}")
+    if sparse(item.n, edges) and item.nodes is None and item.attributes is None:
+        raise DataError(
+            f"{item.origin}: {len(np.unique(edges)):,} nodes of {item.n:,} have an edge; number them from 0"
+        )
     there = np.unique(edges[0] * item.n + edges[1])
     tally.add("edge", "given more than once in one direction, taken once", edges.shape[1] - len(there))
     source, target = np.divmod(there, max(1, item.n))
@@ -246,7 +251,8 @@ class _Writer:
 
     def _lacks(self, name: str, told: str) -> None:
         """Forgets what not all nodes have. (Most corpora have none of it, which is nothing to tell.)"""
-        if self.without.setdefault(name, told) is told and name in self.files:
+        if name not in self.without:
+            self.without[name] = told
             self.files.pop(name).close()
             (self.folder / name).unlink()
 

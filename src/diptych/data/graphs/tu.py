@@ -78,9 +78,6 @@ class Tu:
             raise DataError(f"{path}: numbers are due; {error}") from None
         if found.size and columns not in (None, found.shape[1]):
             raise DataError(f"{path}: a line has {counted(columns, 'number')}; got {found.shape[1]}")
-        if kind is float and np.isnan(found).any():
-            line = int(np.flatnonzero(np.isnan(found).any(1))[0])
-            raise DataError(f"{path}, line {line + 1}, has a value that is no number")
         return found
 
     def _items(self) -> Iterator[Item]:
@@ -95,6 +92,8 @@ class Tu:
             self._read("node_attributes", float),
         )
         self._check(graph, edges, {"node_labels": tags, "node_attributes": rows})
+        if tags is not None and np.isnan(tags[:, 0]).any():
+            raise DataError(f"{self._path('node_labels')}: a label is no number")
         many = self._graphs(graph, labels)
         order = np.argsort(graph, kind="stable")
         place = np.empty_like(order)  # of a node within its graph

@@ -63,6 +63,7 @@ class Arrays:
         parts = {_split(name)[1] for name in pictures}
         said = {u for usual in (LABELS, *MAPS.values()) for u in usual}
         told = {name for name in arrays if _split(name)[0] in said and _split(name)[1] in parts}
+        told -= {name for name in told if _split(name)[0] in LABELS and not _classes(arrays[name])}
         return pictures | told | {name for name in NAMES if name in arrays and arrays[name].dtype.kind in "US"}
 
     def _sets(
@@ -76,12 +77,14 @@ class Arrays:
             if x.ndim == 3 and x.shape[2] in (3, 4) and len(x) > 4:
                 one = [1, *x.shape]
                 raise DataError(f"{self.path}: {name!r} of {list(x.shape)} is one picture; write it as {one}")
-            about = {}
+            if x.dtype.kind == "f" and (np.nanmin(x) < 0 or np.nanmax(x) > 1):
+                raise DataError(f"{self.path}: {name!r} holds floats, which are from 0 to 1, and some are not")
+            about: dict[str, np.ndarray] = {}
             for kind, usual in {"label": LABELS, **MAPS}.items():
                 given = next((k for k in arrays if _split(k) in {(u, part) for u in usual}), None)
                 if given is not None:
-                    about[kind] = self._checked(name, x, given, arrays[given])
-                    about[kind] = self._classes(given, about[kind]) if kind == "label" else about[kind]
+                    row = self._checked(name, x, given, arrays[given])
+                    about |= {kind: row} if kind != "label" else _classes(row)
             yield name, _channels_last(x), about
 
     def _checked(self, name: str, x: np.ndarray, given: str, about: np.ndarray) -> np.ndarray:
@@ -91,16 +94,6 @@ class Arrays:
                 f"{counted(len(about), 'row')}; each has one"
             )
         return about
-
-    def _classes(self, given: str, y: np.ndarray) -> np.ndarray:
-        """A class of each picture, which may stand in a column, or as the place of a 1. Raises DataError for others."""
-        if y.ndim == 2 and y.shape[1] == 1:
-            return y[:, 0]
-        if y.ndim == 2 and y.dtype.kind in "uifb" and np.isin(y, (0, 1)).all() and (y.sum(1) == 1).all():
-            return y.argmax(1)
-        if y.ndim != 1:
-            raise DataError(f"{self.path}: {given!r} is a class for each picture, [{len(y)}]; got {list(y.shape)}")
-        return y
 
     def _items(
         self,
@@ -130,6 +123,15 @@ class Arrays:
         if value >= len(names):
             raise DataError(f"{self.path}: a picture is of class {value}, and there are names for {len(names)}")
         return label_of(str(names[value]))
+
+
+def _classes(y: np.ndarray) -> dict[str, np.ndarray]:
+    """A class of each picture, which may stand in a column, or as the place of a 1; nothing of what is none."""
+    if y.ndim == 2 and y.shape[1] == 1:
+        return {"label": y[:, 0]}
+    if y.ndim == 2 and y.dtype.kind in "uifb" and np.isin(y, (0, 1)).all() and (y.sum(1) == 1).all():
+        return {"label": y.argmax(1)}
+    return {"label": y} if y.ndim == 1 else {}
 
 
 def _split(name: str) -> tuple[str, str | None]:

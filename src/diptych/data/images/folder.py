@@ -26,9 +26,9 @@ def is_picture(path: Path) -> bool:
 class Folder:
     """Files below a folder, each a picture; those that are none are counted.
 
-    A picture's class is the folder that it is in, right below the root, or below train/, val/ and test/ where there are
-    two of these, or nothing else: they are then the parts of the data, unlabeled/ is of the training part and has no
-    classes, and what lies beside them is left out. What lies in the root has no class.
+    A picture's class is the folder that it is in, right below the root; or below train/, val/ and test/, where there
+    are train/ and test/, or nothing else. They are then the parts of the data, unlabeled/ is of the training part and
+    has no classes, and what lies beside them is left out. What lies in the root has no class.
     """
 
     name: str
@@ -51,7 +51,8 @@ class Folder:
         left = len(self.files) - len(pictures)
         tally.add("file", f"not read, no picture by its name ({', '.join(others[:10])})", left)
         tops = {file.relative_to(self.root).parts[0].lower() for file in pictures if file.parent != self.root}
-        parts = bool(tops) and (tops <= PARTS.keys() or len({PARTS[top] for top in tops & PARTS.keys()}) > 1)
+        there = {PARTS[top] for top in tops & PARTS.keys()}
+        parts = bool(there) and (tops - {*UNLABELLED} <= PARTS.keys() or {"train", "test"} <= there)
         if parts:
             inside = [file for file in pictures if self._top(file) in {*PARTS, *UNLABELLED}]
             tally.add(
@@ -72,5 +73,5 @@ class Folder:
     def _item(self, file: Path, parts: bool) -> Item:
         *folders, _ = file.relative_to(self.root).parts
         part = PARTS.get(folders.pop(0).lower(), "train") if parts else None
-        label = None if not folders or self._top(file) in UNLABELLED else shown(folders[0])
+        label = None if not folders or (parts and self._top(file) in UNLABELLED) else shown(folders[0])
         return Item(file, label, part, origin=str(file.relative_to(self.root)))

@@ -42,10 +42,10 @@ class Table:
     def digest(self) -> str:
         """Of the rows, and of the files that they lead to: where they are, their sizes and times of change."""
         image, _ = self._columns
-        pictures = (_picture(row.get(image), self.root) for row in self.rows(Tally()))
-        if not any(isinstance(_picture(row.get(image), self.root), Path) for row in self._head):
-            return self.content
-        return cache.key(self.content, str(self.root.absolute()), *(_dated(x) for x in pictures if isinstance(x, Path)))
+        if any(isinstance(_picture(row.get(image), self.root), bytes) for row in self._head):
+            return self.content  # it holds its pictures
+        found = (_picture(row.get(image), self.root) for row in self.rows(Tally()))
+        return cache.key(self.content, str(self.root.absolute()), *(_dated(x) for x in found if isinstance(x, Path)))
 
     @cached_property
     def _head(self) -> list[Row]:
@@ -60,8 +60,9 @@ class Table:
         for given in (self.image, self.label):
             if given is not None and given not in there:
                 raise ValueError(f"{self.name}: there is no column {given!r}; there are {listed(there)}")
-        holding = [name for name in there if any(_holds(row.get(name)) for row in self._head)]
-        image = self.image or next((k for k in (*PICTURE, *holding) if k in holding), None)
+        holding = {name: sum(_holds(row.get(name)) for row in self._head) for name in there}
+        most = max(holding, key=holding.__getitem__, default="")
+        image = self.image or next((k for k in PICTURE if holding.get(k)), most if holding.get(most) else None)
         if image is None:
             raise DataError(f"{self.name}: no column holds pictures, as bytes or paths; there are {listed(there)}")
         label = self.label or next((k for k in CLASS if k in there), None)

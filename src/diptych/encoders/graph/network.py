@@ -130,35 +130,35 @@ class GraphNetwork(Encoder):
     def prepare(self, raw: Sequence[Any]) -> list[Graph]:
         """Graphs; or what has nodes and edges as NetworkX, or num_nodes and edge_index as PyTorch Geometric.
 
-        Of such, attributes are `x`, of the graph or of each node; labels, the `label` of each node of NetworkX. Raises
-        ValueError for what is no graph, or lacks the features that the network is told.
+        Of such, attributes are `x`, of the graph or of each node of NetworkX; labels, the `label` of each such node.
+        They are read where the network is told of them. Raises ValueError for what is no graph, or lacks these.
         """
         return [x if isinstance(x, Graph) else self._graph(x) for x in raw]
 
     def _graph(self, raw: Any) -> Graph:
+        labels, x = None, getattr(raw, "x", None)
         if getattr(raw, "edge_index", None) is not None:
-            n, edges, labels, x = count(raw.num_nodes), of_index(np.asarray(raw.edge_index)), None, raw.x
-        elif hasattr(raw, "nodes") and hasattr(raw, "edges"):
+            n, edges = count(raw.num_nodes), of_index(np.asarray(raw.edge_index))
+        elif callable(getattr(raw, "nodes", None)) and hasattr(raw, "edges"):
             place = {node: i for i, node in enumerate(raw.nodes)}
             n, edges = len(place), of_pairs([(place[a], place[b]) for a, b, *_ in raw.edges])
-            labels, x = (self._of_each(raw.nodes(data=name), n) for name in ("label", "x"))
+            labels, x = self._of_each(raw, "label"), self._of_each(raw, "x")
         else:
             raise ValueError(f"a graph has nodes and edges, or num_nodes and edge_index; got {type(raw).__name__}")
         if n < 1 or (edges.size and not 0 <= edges.min() <= edges.max() < n):
             raise ValueError(f"a graph has one node or more, and edges between them; got {n} nodes")
         code = np.unique(np.concatenate([edges[0] * n + edges[1], edges[1] * n + edges[0]]))
         whole = np.stack(np.divmod(code, n)).astype(np.int32)
-        numbers = None if labels is None or not self.features.labels else self.features.places(labels)
-        attributes = None if x is None else np.asarray(x, np.float32)
-        if attributes is not None and not np.isfinite(attributes).all():
-            raise ValueError("an attribute of a node is no number")
-        return Graph(self.features.of(n, whole, numbers, attributes), whole)
+        known = self.features
+        numbers = None if labels is None or not known.labels else known.places(labels)
+        rows = None if x is None or known.kind not in ("attributes", "both") else _numbers(x)
+        return Graph(known.of(n, whole, numbers, rows), whole)
 
     @staticmethod
-    def _of_each(told: Any, n: int) -> list[Any] | None:
+    def _of_each(raw: Any, name: str) -> list[Any] | None:
         """What all nodes of NetworkX say by a name; None if one says nothing."""
-        found = [x for _, x in told if x is not None]
-        return found if len(found) == n else None
+        found = [x for _, x in raw.nodes(data=name) if x is not None]
+        return found if len(found) == len(raw.nodes) else None
 
     def size(self, sample: Graph) -> int:
         """Its nodes."""
@@ -191,6 +191,17 @@ class GraphNetwork(Encoder):
             told = {"model_type": KIND, "features": asdict(self.features), **self.settings()}
             layout.write_json(new / "config.json", told)
             save_file({k: x.contiguous() for k, x in self.state_dict().items()}, new / "model.safetensors")
+
+
+def _numbers(x: Any) -> Float[np.ndarray, "n a"]:
+    """Attributes of nodes, one or more of each. Raises ValueError for what is no number."""
+    try:
+        found = np.asarray(x, np.float32)
+    except (ValueError, TypeError):
+        found = np.full((1, 1), np.nan, np.float32)
+    if not found.ndim or not np.isfinite(found).all():
+        raise ValueError("an attribute of a node is no number, or nodes have several numbers of them")
+    return found.reshape(len(found), -1) if found.size else found
 
 
 class Block(nn.Module):
