@@ -12,7 +12,7 @@ from PIL import Image
 
 from diptych.core import DataError
 from diptych.data.images import decoding, worker
-from diptych.data.images.corpus import holds_pictures, pictures
+from diptych.data.images.corpus import pictures
 from diptych.pictures import decode
 
 
@@ -429,18 +429,6 @@ def test_both_binary_versions_of_cifar_are_read(tmp_path):
 
 
 # ---------------------------------------------------------------- what a path stands for
-
-
-def test_pictures_are_told_from_texts_by_their_names(tmp_path):
-    save(tmp_path / "a", "1.png")
-    (tmp_path / "b").mkdir()
-    (tmp_path / "b/1.txt").write_text("a text")
-    pq.write_table(pa.table({"text": ["a"]}), tmp_path / "x.parquet")
-    pq.write_table(pa.Table.from_pylist(rows()), tmp_path / "y.parquet")
-    asked = ["a", "b", "x.parquet", "y.parquet", "none.npz"]
-    assert [holds_pictures(tmp_path / name) for name in asked] == [True, False, False, True, True]
-    assert holds_pictures("world:n=10")
-    assert not holds_pictures("topics")
 
 
 @pytest.mark.parametrize(

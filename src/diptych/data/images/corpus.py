@@ -69,28 +69,6 @@ def pictures(
     return store.load(cache.entry("pictures", key, write), source.name)
 
 
-def holds_pictures(path: str | Path) -> bool:
-    """Whether a path stands for pictures rather than for texts, as far as names tell."""
-    text = str(path)
-    if world.named(text) and not Path(text).exists():
-        return True
-    place = Path(os.path.expanduser(text))
-    if place.suffix.lower() in (".npz", ".npy", ".bin"):
-        return True
-    if not place.is_dir():
-        return place.suffix.lower() in tables.READERS and place.exists() and _first_is_picture(place)
-    there = (Path(folder, name) for folder, _, names in os.walk(place) for name in sorted(names))
-    return any(is_picture(file) or BINARY.fullmatch(file.name) for _, file in zip(range(100), there, strict=False))
-
-
-def _first_is_picture(place: Path) -> bool:
-    try:
-        tables.Table("", "", tables.of_files([place]), place.parent).items(Tally())
-    except (ValueError, OSError):
-        return False
-    return True
-
-
 def find(path: str | Path, image: str | None = None, label: str | None = None) -> Source:
     """The source at a path, by its name and what is there. Raises as `pictures` does."""
     if str(path).startswith(store.GIVEN):
