@@ -73,7 +73,7 @@ def test_a_grid_of_heads_is_asked_where_it_is_wanted(trained, tmp_path, capsys):
     assert run(["evaluate", trained, str(tmp_path / "apart.npz"), "--json"]) == 0
     said = capsys.readouterr()
     assert "apart_linear_grid" not in json.loads(said.out)["scores"]["model"]
-    assert "No class of the training part is in the test part, so the test pictures are a random tenth" in said.err
+    assert "No class of the training part is in the test part, so the parts are not asked." in said.err
 
 
 @pytest.mark.parametrize(

@@ -48,7 +48,7 @@ def batch_of(given: Mapping[str, Any], kind: Defaults, rows: int, what: str, not
     if batch < wanted:
         notes.append(f"batch {wanted:,} -> {batch:,}: there are {batch:,} {what}")
     if batch < 2:
-        told = f"got batch={wanted}" if wanted < 2 else f"there is {rows} to learn from"
+        told = f"got batch={wanted}" if wanted < 2 else f"the corpus has {rows}"
         raise ValueError(f"a batch has at least two {what.split()[0]}, beside which each is looked at; {told}")
     return batch
 

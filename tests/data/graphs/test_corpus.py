@@ -361,7 +361,7 @@ def test_nodes_with_labels_in_some_graphs_only_are_described_by_nothing(tmp_path
     path = lines(tmp_path, {"edges": [[0, 1]], "node_labels": ["C", "O"], "x": [[1], [2]]}, {"edges": [[0, 1]]})
     found = graphs(path)
     assert found.kinds == ["degree", "constant"]
-    assert "1 node description left out: not all nodes have labels; g.jsonl, line 2 has no labels" in found.notes
+    assert "1 node description left out: not all nodes have labels; g.jsonl, line 2 has none" in found.notes
 
 
 def test_what_the_first_graph_alone_lacks_is_told_too(tmp_path):
@@ -371,15 +371,15 @@ def test_what_the_first_graph_alone_lacks_is_told_too(tmp_path):
     )
     assert found.kinds == ["degree", "constant"]
     assert found.notes[-2:] == [
-        "1 node description left out: not all nodes have labels; g.jsonl, line 1 has no labels",
-        "1 node description left out: not all nodes have as many attributes; g.jsonl, line 1 has no attributes",
+        "1 node description left out: not all nodes have labels; g.jsonl, line 1 has none",
+        "1 node description left out: not all nodes have attributes; g.jsonl, line 1 has none",
     ]
 
 
 def test_attributes_of_two_widths_are_left_out_and_where_is_told(tmp_path):
     found = graphs(lines(tmp_path, *({"edges": [[0, 1]], "x": x} for x in ([[1], [2]], [[1], [2]], [[1, 2], [3, 4]]))))
     assert found.kinds == ["degree", "constant"]
-    assert "as many attributes; g.jsonl, line 3 has 2 attributes, those before 1" in found.notes[-1]
+    assert "as many attributes; g.jsonl, line 3 has 2, those before 1" in found.notes[-1]
 
 
 def test_arrays_that_are_not_used_are_told(tmp_path):

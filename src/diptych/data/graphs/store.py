@@ -216,7 +216,7 @@ class _Writer:
 
     def _labels(self, item: Item) -> None:
         if item.nodes is None:
-            self._lacks("labels.i4", f"{item.origin} has no labels")
+            self._lacks("labels.i4", f"not all nodes have labels; {item.origin} has none")
             return
         self.described.add("labels.i4")
         if "labels.i4" in self.without:
@@ -232,7 +232,7 @@ class _Writer:
     def _attributes(self, item: Item) -> None:
         x = item.attributes
         if x is None:
-            self._lacks("attributes.f4", f"{item.origin} has no attributes")
+            self._lacks("attributes.f4", f"not all nodes have attributes; {item.origin} has none")
             return
         self.described.add("attributes.f4")
         if "attributes.f4" in self.without:
@@ -240,7 +240,10 @@ class _Writer:
         if x.ndim != 2 or len(x) != item.n:
             raise DataError(f"{item.origin}: {item.n} nodes and attributes {list(x.shape)}; each node has a row")
         if self.columns not in (None, x.shape[1]):
-            self._lacks("attributes.f4", f"{item.origin} has {x.shape[1]} attributes, those before {self.columns}")
+            self._lacks(
+                "attributes.f4",
+                f"not all nodes have as many attributes; {item.origin} has {x.shape[1]}, those before {self.columns}",
+            )
             return
         with np.errstate(over="ignore"):
             kept = x.astype(np.float32)
@@ -260,7 +263,7 @@ class _Writer:
         """Of what some graphs have and others lack, that it is left out."""
         for name, told in self.without.items():
             if name in self.described:
-                self.tally.add("node description", f"left out: not all nodes have {OF_NODES[name]}; {told}")
+                self.tally.add("node description", f"left out: {told}")
 
     def close(self) -> None:
         for file in self.files.values():
@@ -277,7 +280,7 @@ class _Writer:
         }
 
 
-OF_NODES = {"labels.i4": "labels", "attributes.f4": "as many attributes"}
+OF_NODES = ("labels.i4", "attributes.f4")
 
 
 # ---------------------------------------------------------------- reading

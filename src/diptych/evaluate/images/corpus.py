@@ -46,9 +46,9 @@ def tasks(
     else:
         rows = labelled(corpus.labels)
         learned, asked = (rows[part] for part in split(len(rows)))
-        apart = "no class of the training part is in the test part, so " if len(corpus.part("test")) else ""
-        told = f"the test pictures are a random tenth of the labelled ones, {len(asked):,}."
-        notes.append((apart + told).capitalize())
+        if len(corpus.part("test")):
+            notes.append("No class of the training part is in the test part, so the parts are not asked.")
+        notes.append(f"The test pictures are a random tenth of the labelled ones, {len(asked):,}.")
         found.append(replace(_classes(corpus, learned, asked, seed), grid=grid))
         parted = corpus if len(corpus.part("train")) and len(corpus.part("test")) else _parted(corpus, learned, asked)
     found += _maps(parted, seed, notes)
