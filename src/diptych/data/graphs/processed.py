@@ -18,6 +18,7 @@ from diptych.data.graphs.item import Item
 from diptych.data.tally import Tally
 from diptych.graphs import edges
 from diptych.graphs.geometric import library
+from diptych.plural import counted
 
 SUFFIXES = (".pt", ".pth")
 ASIDE = ("pre_transform.pt", "pre_filter.pt")  # that lie beside it
@@ -86,9 +87,9 @@ def _checked(data: Any, slices: Any) -> tuple[Mapping[str, Any], Mapping[str, np
     for name, x in found.items():
         last = x.shape[1] if name == "edge_index" else len(x)
         if len(ends[name]) != many or (np.diff(ends[name]) < 0).any() or ends[name][0] != 0 or ends[name][-1] != last:
-            raise ValueError(f"slices of {name} do not go from 0 to {last} in {many - 1} graphs")
+            raise ValueError(f"slices of {name} do not go from 0 to {last} in {counted(many - 1, 'graph')}")
         if x.dtype.kind not in "iufb":
             raise ValueError(f"{name} is of {x.dtype}")
     if told.get(NODES) is not None and len(told[NODES]) != many - 1:
-        raise ValueError(f"there are {many - 1} graphs and {len(told[NODES])} numbers of nodes")
+        raise ValueError(f"{counted(many - 1, 'graph')} and {counted(len(told[NODES]), 'number')} of nodes")
     return {**found, NODES: told.get(NODES)}, ends

@@ -169,7 +169,7 @@ def both_ways(item: Item, tally: Tally) -> Int[np.ndarray, "2 e"]:
         raise DataError(f"{item.origin}: an edge goes to node {wrong}, and its nodes are 0 to {item.n - 1}")
     if sparse(item.n, edges) and item.nodes is None and item.attributes is None:
         raise DataError(
-            f"{item.origin}: {len(np.unique(edges)):,} nodes of {item.n:,} have an edge; number them from 0"
+            f"{item.origin}: of {item.n:,} nodes so few as {len(np.unique(edges)):,} have an edge; number them from 0"
         )
     there = np.unique(edges[0] * item.n + edges[1])
     tally.add("edge", "given more than once in one direction, taken once", edges.shape[1] - len(there))
