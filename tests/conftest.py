@@ -1,5 +1,6 @@
 import os
 import sys
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -20,6 +21,29 @@ def cache(tmp_path_factory, monkeypatch):
     folder = tmp_path_factory.mktemp("cache")
     monkeypatch.setenv("DIPTYCH_CACHE", str(folder))
     return folder
+
+
+@pytest.fixture
+def stopped():
+    """Within `stopped(n)` what is trained is stopped at its n-th line of metrics, as a signal would."""
+    from diptych.train import loop
+
+    @contextmanager
+    def within(line):
+        real, lines = loop._measured, []
+
+        def measured(*args):
+            lines.append(args)
+            if len(lines) == line:
+                raise loop.Interrupted
+            return real(*args)
+
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(loop, "_measured", measured)
+            with pytest.raises(loop.Interrupted):
+                yield
+
+    return within
 
 
 @pytest.fixture(scope="session")

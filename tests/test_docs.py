@@ -12,8 +12,6 @@ from diptych.cli import app
 from diptych.cli.train import with_recipe
 from diptych.core import Machine
 from diptych.fitting import fit, resume
-from diptych.train import loop
-from diptych.train.loop import Interrupted
 
 ROOT = Path(__file__).parents[1]
 PAGES = [ROOT / "README.md", ROOT / "CHANGELOG.md", *sorted((ROOT / "docs").glob("*.md"))]
@@ -72,23 +70,13 @@ def test_the_python_of_a_page_runs_from_top_to_bottom(page, desk):
     executed(page)
 
 
-def test_a_kind_of_data_of_one_s_own_is_learned_watched_and_resumed_to_the_same_bytes(desk, monkeypatch):
+def test_a_kind_of_data_of_one_s_own_is_learned_watched_and_resumed_to_the_same_bytes(desk, stopped):
     page = executed(ROOT / "docs" / "extend.md")
     before, after = (page["knn"](page[x], page["classes"], **page["halves"]).value for x in ("before", "after"))
     assert after > before + 0.03
     assert {"rank", "uniformity", "change_1"} <= page["run"].metrics[-1].keys()
-    real, lines = loop._measured, []
-
-    def stop(*args):
-        lines.append(args)
-        if len(lines) == 3:
-            raise Interrupted
-        return real(*args)
-
-    monkeypatch.setattr(loop, "_measured", stop)
-    with pytest.raises(Interrupted):
+    with stopped(3):
         fit(page["clouds"](), "runs/part", Machine(checkpoint=0), judged=False)
-    monkeypatch.setattr(loop, "_measured", real)
     part = resume(page["clouds"](), "runs/part", judged=False)
     one, other = ((run.model / "model.safetensors").read_bytes() for run in (page["run"], part))
     assert one == other

@@ -92,12 +92,12 @@ def test_views_that_are_the_same_from_the_start_are_named_at_once():
     assert told([(x, rows(seed=1)), (x, x), (x, x), (x, x)]) == []  # they have come together by learning
 
 
-def test_a_run_that_begins_in_one_point_has_a_quarter_of_its_steps_to_leave_it():
+def test_a_run_that_begins_in_one_point_has_half_of_its_steps_to_leave_it():
     flat, healthy = torch.ones(D, 8) + 1e-4 * rows(d=8), rows(d=8)
     point, apart = ((x, x + 0.01 * rows(d=8, seed=1)) for x in (flat, healthy))
-    assert told([point] * 15 + [apart] * 25, steps=80) == []
-    (line,) = told([point] * 40, steps=80)
-    assert line.startswith("step 2")
+    assert told([point] * 35 + [apart] * 25, steps=80) == []
+    (line,) = told([point] * 60, steps=80)
+    assert line.startswith("step 4")
     (line,) = told([apart] + [point] * 9, steps=80)  # it was elsewhere before
     assert line.startswith("step 8")
 

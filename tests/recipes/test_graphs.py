@@ -9,7 +9,6 @@ from diptych.core import Draw, Machine
 from diptych.data.graphs.corpus import graphs
 from diptych.fitting import fit, resume, verify
 from diptych.train.batches import work
-from diptych.train.loop import Interrupted
 from diptych.train.step import backward
 
 MANY = "families:n=40:nodes=12:degree=2"
@@ -56,22 +55,10 @@ def test_every_recipe_learns_and_ends_with_a_model(name, tmp_path):
 
 
 @pytest.mark.parametrize("name", ["graphcl", "graph_byol", "infograph"])
-def test_a_run_that_is_stopped_and_resumed_ends_in_the_same_bytes(name, tmp_path, monkeypatch):
-    from diptych.train import loop
-
+def test_a_run_that_is_stopped_and_resumed_ends_in_the_same_bytes(name, tmp_path, stopped):
     whole = fit(made(name), tmp_path / "whole", judged=False)
-    real, calls = loop._measured, []
-
-    def stop(*args):
-        calls.append(args)
-        if len(calls) == 2:
-            raise Interrupted
-        return real(*args)
-
-    monkeypatch.setattr(loop, "_measured", stop)
-    with pytest.raises(Interrupted):
+    with stopped(2):
         fit(made(name), tmp_path / "part", Machine(checkpoint=0), judged=False)
-    monkeypatch.setattr(loop, "_measured", real)
     part = resume(made(name), tmp_path / "part")
     bytes_of = [(run.model / "model.safetensors").read_bytes() for run in (whole, part)]
     assert bytes_of[0] == bytes_of[1]

@@ -11,6 +11,7 @@ import torch
 from diptych import recipes
 from diptych.citations import of_recipe, source
 from diptych.core import Draw, Machine, Teacher
+from diptych.fitting import fit
 from diptych.objectives.centring import Centring
 from diptych.objectives.ibot import IBOT
 from diptych.objectives.koleo import KoLeo
@@ -166,6 +167,13 @@ def test_short_and_long_are_those_of_the_paper(length, lr, end, momentum, kind, 
     assert {(part.start, part.end) for part in parts(r, Targets)} == {(0.04, 0.07)}
     assert all(isinstance(part, kind) for part in parts(r, Targets))
     assert len(r.objective.twins) == twins
+
+
+def test_the_guard_lets_dinov2_leave_the_point_that_its_layer_scale_begins_in(tmp_path):
+    sizes = {"size": 16, "patch": 4, "width": 64, "depth": 2, "local": 2, "batch": 16, "steps": 60}
+    recipe = recipes.dinov2("world:n=200:size=16", **sizes)
+    lines = fit(recipe, tmp_path / "run", judged=False, guard="stop").metrics
+    assert lines[0]["negative_cosine"] > 0.999 > lines[-1]["negative_cosine"]
 
 
 @pytest.mark.parametrize("name", ["dino", "dinov2"])

@@ -11,7 +11,6 @@ from diptych.encoders.image.scratch import fresh
 from diptych.fitting import fit, resume, verify
 from diptych.recipes.pictures import read
 from diptych.train.batches import work
-from diptych.train.loop import Interrupted
 from diptych.views.input.image.colour import Colour
 from diptych.views.input.image.strategy import Augmentation
 
@@ -107,22 +106,10 @@ def test_a_run_of_a_transformer_is_read_by_plain_transformers(tmp_path):
     assert states.config.patch_size == 8
 
 
-def test_a_run_that_is_stopped_and_resumed_ends_in_the_same_bytes(tmp_path, monkeypatch):
-    from diptych.train import loop
-
+def test_a_run_that_is_stopped_and_resumed_ends_in_the_same_bytes(tmp_path, stopped):
     whole = fit(recipes.simclr(WORLD, **SMALL), tmp_path / "whole", judged=False)
-    real, calls = loop._measured, []
-
-    def stop(*args):
-        calls.append(args)
-        if len(calls) == 2:
-            raise Interrupted
-        return real(*args)
-
-    monkeypatch.setattr(loop, "_measured", stop)
-    with pytest.raises(Interrupted):
+    with stopped(2):
         fit(recipes.simclr(WORLD, **SMALL), tmp_path / "part", Machine(checkpoint=0), judged=False)
-    monkeypatch.setattr(loop, "_measured", real)
     part = resume(recipes.simclr(WORLD, **SMALL), tmp_path / "part")
     bytes_of = [(run.model / "model.safetensors").read_bytes() for run in (whole, part)]
     assert bytes_of[0] == bytes_of[1]

@@ -48,7 +48,7 @@ class Guard:
     duplicates    anchors of a batch are equal, and are each other's negatives
     saturated, blunt     the temperature is too low, too high, for the batch
 
-    A run that begins with one embedding for all, as DINOv2's layer scale makes it, has a quarter of its steps to leave
+    A run that begins with one embedding for all, as DINOv2's layer scale makes it, has half of its steps to leave
     it. The temperature is that of the objective at each look, as it may be learned. The guard names no numbers, and
     writes nothing: a run is the same with it and without. One that is resumed knows nothing of the ranks before.
     """
@@ -62,7 +62,7 @@ class Guard:
         steps: int = 0,
     ):
         self.say, self.stop, self.objective, self.apart = say, stop, objective, apart
-        self.patience, self.still = steps // 4, False  # in one point, as it began
+        self.patience, self.still = steps // 2, False  # in one point, as it began
         self.told: set[str] = set()
         self.seen: Counter[str] = Counter()
         self.best, self.calls = 0.0, 0

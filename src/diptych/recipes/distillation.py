@@ -147,8 +147,8 @@ def _timed(made: "Recipe", plan: Plan, settings: Mapping[str, Any]) -> "Optimise
     from diptych.encoders.image.scratch import NAMES
 
     changes: dict[str, Any] = {"late": {LAST: min(made.steps - 1, math.ceil(plan.frozen * made.steps))}}
-    lr, made_here = made.optimiser.lr, settings.get("init") is None and (settings.get("encoder") or NAMES[0]) in NAMES
-    if settings.get("lr") is None and made_here:  # else that of its kind
+    lr, fresh = made.optimiser.lr, settings.get("init") is None and settings.get("encoder") in (None, *NAMES)
+    if settings.get("lr") is None and fresh:  # else that of its kind
         changes["lr"] = lr = plan.lr * math.sqrt(made.batch / 1024)
     if settings.get("warmup") is None and settings.get("warmup_steps") is None:
         changes["warmup_steps"] = round(plan.warmup * made.steps)

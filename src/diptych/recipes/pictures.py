@@ -128,23 +128,24 @@ def build(corpus: "str | Pictures", method: Method, settings: Mapping[str, Any])
     from diptych.plural import counted
 
     given = options(settings, Settings.__annotations__)
-    pictures = read(corpus, given)
-    kind, encoder = encoder_of(_learned(pictures, given)[0], given, method)
-    if encoder.side > STORED and "size" not in given:  # which only the network knows
-        pictures = read(corpus, {**given, "size": encoder.side})
+    before = loaded(given, method)
+    pictures = read(corpus, given, before.side if before else 1)
     seen, notes = _learned(pictures, given)
+    kind, encoder = ("pretrained", before) if before else fresh(seen, given, method)
+    encoder.freeze(given.get("train_last"))
     augmentation = augmentation_of(given, method.usual, encoder.side)
-    batch = batch_of(given, kind, len(seen), "pictures", notes)
+    defaults = method.kinds[kind]
+    batch = batch_of(given, defaults, len(seen), "pictures", notes)
     small = int((seen.of(seen.index.extent).min(1) < encoder.side).sum())
     notes += [f"{counted(small, 'picture')} narrower than {encoder.side} pixels, enlarged"] if small else []
     notes += [TOGETHER] if encoder.together else []
-    steps = steps_of(given, kind, len(seen), batch)
+    steps = steps_of(given, defaults, len(seen), batch)
     made = Recipe(
         model=method.model(encoder),
         views=method.views(encoder, augmentation),
         objective=method.objective(encoder),
         data=seen,
-        optimiser=optimiser_of(given, kind, steps),
+        optimiser=optimiser_of(given, defaults, steps),
         batch=batch,
         steps=steps,
         seed=given.get("seed", 0),
@@ -155,8 +156,8 @@ def build(corpus: "str | Pictures", method: Method, settings: Mapping[str, Any])
     return also(made, given)
 
 
-def read(corpus: "str | Pictures", given: Mapping[str, Any]) -> "Pictures":
-    """The corpus, from the cache if it was read before at that size."""
+def read(corpus: "str | Pictures", given: Mapping[str, Any], side: int = 1) -> "Pictures":
+    """The corpus, from the cache if it was read before at that size; for a network that sees `side` pixels or more."""
     from diptych.data.images import corpus as of_pictures
     from diptych.data.images.store import Pictures
 
@@ -166,7 +167,7 @@ def read(corpus: "str | Pictures", given: Mapping[str, Any]) -> "Pictures":
     for name in ("size", "pre_resize", "stored"):
         if (x := given.get(name)) is not None and x < 1:
             raise ValueError(f"--{name.replace('_', '-')} is a number of pixels, 1 or more; got {x}")
-    size, least = given.get("size"), max(given.get("size") or 1, given.get("pre_resize") or 1)
+    size, least = given.get("size"), max(side, given.get("size", 1), given.get("pre_resize", 1))
     stored = given.get("stored", max(least, min(STORED, 2 * size) if size else STORED))
     found = of_pictures.pictures(corpus, stored, given.get("image_column"), given.get("label_column"))
     return _ignoring(found, given)
@@ -190,36 +191,39 @@ def _learned(pictures: "Pictures", given: Mapping[str, Any]) -> "tuple[Pictures,
     return pictures, []
 
 
-def encoder_of(pictures: "Pictures", given: Mapping[str, Any], method: Method) -> "tuple[Defaults, Vision]":
-    """The encoder that is asked for, before training, and what suits its kind. Raises ValueError for contradictions."""
+def loaded(given: Mapping[str, Any], method: Method) -> "Vision | None":
+    """The network that learned before, if one is asked for. Raises ValueError for contradictions."""
     from diptych import encoders
-    from diptych.encoders.image import scratch
+    from diptych.encoders.image.scratch import NAMES
     from diptych.encoders.image.vision import Vision
 
     name = given.get("encoder", method.encoder)
     if "init" in given and "encoder" in given:
         raise ValueError(f"--init {given['init']} brings its own encoder; leave --encoder {name} out")
+    if "init" not in given and name in NAMES:
+        return None
+    name = given.get("init", name)
+    if made := min((k for k in OF_NETWORK if k in given), default=None):
+        belongs = f"--{made.replace('_', '-')} belongs to an encoder from scratch"
+        raise ValueError(f"{belongs} ({', '.join(NAMES)}), and {name} is none")
+    found = encoders.load(name, given.get("pooling"))
+    if not isinstance(found, Vision):
+        raise ValueError(f"{name} is no encoder of pictures; those are {', '.join(NAMES)}")
+    if "size" in given:
+        found.filled(given["size"])
+        found.side = given["size"]
+    return found
+
+
+def fresh(pictures: "Pictures", given: Mapping[str, Any], method: Method) -> "tuple[str, Vision]":
+    """The network from scratch that is asked for, and its kind."""
+    from diptych.encoders.image import scratch
+
+    name, side = given.get("encoder", method.encoder), given.get("size") or usual_side(pictures)
     made = {k: given[k] for k in OF_NETWORK if k in given}
-    if "init" not in given and name in scratch.NAMES:
-        side = given.get("size") or usual_side(pictures)
-        encoder = scratch.fresh(name, side, given.get("seed", 0), **made)
-        encoder.pooling = given.get("pooling", encoder.pooling)
-        kind = "resnet" if name in scratch.RESNET else "vit"
-    else:
-        if made:
-            belongs = f"--{min(made).replace('_', '-')} belongs to an encoder from scratch"
-            raise ValueError(f"{belongs} ({', '.join(scratch.NAMES)}), and {given.get('init', name)} is none")
-        loaded = encoders.load(given.get("init", name), given.get("pooling"))
-        if not isinstance(loaded, Vision):
-            raise ValueError(
-                f"{given.get('init', name)} is no encoder of pictures; those are {', '.join(scratch.NAMES)}"
-            )
-        encoder, kind = loaded, "pretrained"
-        if "size" in given:
-            encoder.filled(given["size"])
-            encoder.side = given["size"]
-    encoder.freeze(given.get("train_last"))
-    return method.kinds[kind], encoder
+    encoder = scratch.fresh(name, side, given.get("seed", 0), **made)
+    encoder.pooling = given.get("pooling", encoder.pooling)
+    return "resnet" if name in scratch.RESNET else "vit", encoder
 
 
 def usual_side(pictures: "Pictures") -> int:

@@ -49,7 +49,7 @@ def batch_of(given: Mapping[str, Any], kind: Defaults, rows: int, what: str, not
         notes.append(f"batch {wanted:,} -> {batch:,}: there are {batch:,} {what}")
     if batch < 2:
         told = f"got batch={wanted}" if wanted < 2 else f"the corpus has {rows}"
-        raise ValueError(f"a batch has at least two {what.split()[0]}, beside which each is looked at; {told}")
+        raise ValueError(f"a batch has at least two {what.split()[0]}; {told}")
     return batch
 
 

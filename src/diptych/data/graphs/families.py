@@ -9,9 +9,9 @@
                    every twelve nodes; and edges within the tree, fewer where a motif has more
 
 Families of a kind have the same number of nodes and the same mean degree (with motifs, a bit over two), so that size
-does not tell them apart. A graph is decided by the seed and its number alone: the
-first graphs of a larger corpus are those of a smaller one. The networks are those of the literature, made here so that
-a graph costs a few array operations.
+does not tell them apart. A graph is decided by the seed and its number alone: the first graphs of a larger corpus are
+those of a smaller one. The networks are those of the literature, made here so that a graph costs a few array
+operations.
 """
 
 from collections.abc import Callable, Iterator

@@ -77,7 +77,7 @@ class Arrays:
             if x.ndim == 3 and x.shape[2] in (3, 4) and len(x) > 4:
                 one = [1, *x.shape]
                 raise DataError(f"{self.path}: {name!r} of {list(x.shape)} is one picture; write it as {one}")
-            if x.dtype.kind == "f" and (np.nanmin(x) < 0 or np.nanmax(x) > 1):
+            if x.dtype.kind == "f" and (np.nanmin(x, initial=0) < 0 or np.nanmax(x, initial=0) > 1):
                 raise DataError(f"{self.path}: {name!r} holds floats, which are from 0 to 1, and some are not")
             about: dict[str, np.ndarray] = {}
             for kind, usual in {"label": LABELS, **MAPS}.items():
