@@ -69,6 +69,7 @@ FREE = {
     "__main__",
     "cli",
     "fitting",
+    "judging",
     "embedding",
     "index",
     "mining",

@@ -1,59 +1,32 @@
 """From a recipe to a finished run: train it, judge it, write it up."""
 
 import dataclasses
-import json
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from contextlib import nullcontext
-from functools import partial
 from pathlib import Path
 from shlex import quote
 from typing import Any
 
-import numpy as np
-
-from diptych import citations, encoders, gallery, runs
+from diptych import citations, runs
 from diptych.core import Call, DataError, Encoder, Instrument, Machine, Recipe, View
-from diptych.data.documents import Documents
-from diptych.data.graphs.store import Graphs
-from diptych.data.images.store import Pictures
-from diptych.data.pairs import crop_pairs
-from diptych.embedding import fingerprint, write_npy
+from diptych.embedding import fingerprint
 from diptych.encoders.folder import locate
-from diptych.encoders.graph.network import GraphNetwork
-from diptych.encoders.image.pixels import Pixels
-from diptych.encoders.image.vision import Vision
 from diptych.encoders.language import LanguageHead
-from diptych.evaluate import along
-from diptych.evaluate.graphs import task as of_graphs
-from diptych.evaluate.graphs.svm import Protocol
-from diptych.evaluate.images import corpus as of_corpus
-from diptych.evaluate.images.task import PictureTask, table
-from diptych.evaluate.split import thinned
-from diptych.evaluate.suite import Encode, Judgement, judge
-from diptych.evaluate.task import Task
-from diptych.evaluate.tfidf import TfIdf
 from diptych.instruments.cosines import Cosines
 from diptych.instruments.geometry import Geometry
 from diptych.instruments.guard import Guard, Watchfulness
 from diptych.instruments.rank import Rank, bounded
 from diptych.instruments.saving import Saving, save
 from diptych.instruments.weights import Weights
+from diptych.judging import write_up
 from diptych.plural import counted
-from diptych.report import page, written
-from diptych.report.drawing import MOST as DRAWN
-from diptych.report.markdown import model_card
-from diptych.report.written import card, evidence, public
 from diptych.runs import REPLACED, Run, whole, writing
 from diptych.train import memory, precision, processes
 from diptych.train.loop import Watch, train
 from diptych.train.replay import replay
-from diptych.views.input.image.strategy import Augmentation
 
-MOST = 30_000  # documents that are judged
-SHOWN = 3_000  # documents that the report shows
 SAME = ("views", "objective", "settings", "batch", "steps", "base")  # what a resumed run shares with its beginning
-QUICK = ("knn", "knn_cosine", "crop_retrieval", "alignment", "uniformity")  # judged after training
 
 
 def _silent(*lines: str) -> None:
@@ -267,12 +240,7 @@ def _carry_out(
         world.wait()
         if beside is not None and not run.finished and (recipe.documents is not None or _given(recipe)):
             say("judging ...")
-            if isinstance(recipe.documents, Pictures):
-                say(*write_up_pictures(run, recipe, recipe.documents, beside))
-            elif isinstance(recipe.documents, Graphs):
-                say(*write_up_graphs(run, recipe.documents, beside))
-            else:
-                say(*write_up(run, recipe.documents, beside, recipe.tasks))
+            say(*write_up(run, recipe, beside))
         world.wait()
         return run
 
@@ -306,181 +274,3 @@ def _learn(
 def _given(recipe: Recipe) -> bool:
     """Whether views are given by columns of data other than a text: there are then no documents to judge on."""
     return any(view.column != "text" for view in recipe.views)
-
-
-def write_up(
-    run: Run, documents: Documents | None, beside: Mapping[str, Encoder], tasks: Sequence[Task] = ()
-) -> list[str]:
-    """Writes scores, evidence, report and model card of a trained run; returns what a person should know.
-
-    It is judged on documents, on tasks, or on both; without either the report shows how it learned.
-    """
-    encoder, start = encoders.load(run.model), encoders.load(run.start)
-    told: dict[str, Any] = {"scores": {}, "errors": {}, "notes": []}
-    if documents is not None:
-        told = dataclasses.asdict(examine(encoder, start, documents, beside, QUICK))
-    if tasks:
-        told = _with_tasks(told, along.table(tasks, _rows(encoder, start, beside)))
-    notes: list[str] = told["notes"]
-    if not processes.world().first:
-        return notes
-    runs.write_json(run.folder / "scores.json", told)
-    if documents is not None:
-        with whole(run.evidence) as part:
-            _gather(part, documents, encoder, start)
-    shown = card(run)
-    page.write(run.model / "README.md", model_card(public(shown)))
-    page.write(run.report, page.page(shown, evidence(run)))
-    return notes
-
-
-def write_up_pictures(run: Run, recipe: Recipe, pictures: Pictures, beside: Mapping[str, Encoder]) -> list[str]:
-    """As `write_up`, of a run on pictures."""
-    if not processes.world().first:
-        return []
-    encoder, start = encoders.load(run.model), encoders.load(run.start)
-    told = examine_pictures(encoder, start, pictures, beside, recipe.tasks)
-    runs.write_json(run.folder / "scores.json", told)
-    with whole(run.evidence) as part:
-        part.mkdir(exist_ok=True)
-        gallery.write(part, gallery.gallery(pictures.items, pictures.labels, encoder, start, recipe))  # type: ignore[arg-type]
-    shown = card(run)
-    page.write(run.model / "README.md", model_card(public(shown)))
-    page.write(run.report, page.page(shown, gallery=written.gallery(run)))
-    notes: list[str] = told["notes"]
-    return notes
-
-
-def examine_pictures(
-    encoder: Encoder,
-    start: Encoder | None,
-    pictures: Pictures,
-    beside: Mapping[str, Encoder] | None = None,
-    tasks: Sequence[PictureTask] = (),
-    seed: int = 0,
-    grid: bool = False,
-) -> dict[str, Any]:
-    """Scores of an encoder of pictures, of what it started from, and of pictures as they are, on the same pictures."""
-    asked, notes = of_corpus.tasks(pictures, Augmentation(size=_side(encoder)).transform, seed, grid)
-    rows: dict[str, Any] = {"model": encoder, **(beside or {}), "untrained": start, "pixels": Pixels()}
-    told = table([*asked, *tasks], rows)
-    return {"errors": {}, **told, "notes": [*notes, *told["notes"]]}
-
-
-def _side(encoder: Encoder) -> int:
-    if not isinstance(encoder, Vision):
-        raise ValueError(f"{type(encoder).__name__} is no encoder of pictures, and the corpus holds pictures")
-    return encoder.side
-
-
-def write_up_graphs(run: Run, graphs: Graphs, beside: Mapping[str, Encoder]) -> list[str]:
-    """As `write_up`, of a run on graphs."""
-    if not processes.world().first:
-        return []
-    encoder, start = encoders.load(run.model), encoders.load(run.start)
-    told = examine_graphs(encoder, start, graphs, beside)
-    runs.write_json(run.folder / "scores.json", told)
-    with whole(run.evidence) as part:
-        _gather_graphs(part, graphs, encoder, start)
-    shown = card(run)
-    page.write(run.model / "README.md", model_card(public(shown)))
-    page.write(run.report, page.page(shown, evidence(run)))
-    notes: list[str] = told["notes"]
-    return notes
-
-
-def examine_graphs(
-    encoder: Encoder,
-    start: Encoder | None,
-    graphs: Graphs,
-    beside: Mapping[str, Encoder] | None = None,
-    protocols: Sequence[Protocol] | None = None,
-    seed: int = 0,
-    scaled: bool = False,
-) -> dict[str, Any]:
-    """Scores of a network for graphs, of what it started from, and of graphs without a network, on the same folds."""
-    if not isinstance(encoder, GraphNetwork):
-        raise ValueError(f"{type(encoder).__name__} is no network for graphs, and the corpus holds graphs")
-    asked, notes = of_graphs.tasks(graphs.told_by(encoder.features), protocols, seed, scaled)
-    named = {"model": encoder, **(beside or {}), "untrained": start}
-    looks = of_graphs.rows({name: each.embed if each else None for name, each in named.items()})
-    told = of_graphs.table(asked, looks) if asked else {"scores": {}, "results": {}, "paired": {}}
-    return {**told, "errors": {}, "notes": notes, "documents": len(graphs)}
-
-
-def _gather_graphs(folder: Path, graphs: Graphs, encoder: Encoder, start: Encoder) -> None:
-    """Some graphs, drawn at random, where they lie before and after, and what is needed to draw the small ones."""
-    chosen = np.sort(np.random.default_rng(0).permutation(len(graphs))[:SHOWN])
-    graphs = graphs.select(chosen)
-    folder.mkdir()
-    for name, each in (("after.npy", encoder), ("before.npy", start)):
-        vectors = each.encode(graphs.items)
-        write_npy(folder / name, vectors.shape, [vectors])
-    labels = graphs.labels or [None] * len(graphs)
-    with (folder / "documents.jsonl").open("w") as file:
-        for i, (origin, label) in enumerate(zip(graphs.origins, labels, strict=True)):
-            graph = graphs.graph(i)
-            edges = graph.edges[:, graph.edges[0] <= graph.edges[1]]
-            about = f"{origin}: {counted(len(graph.nodes), 'node')}, {edges.shape[1]} edges"
-            told: dict[str, Any] = {"text": about, "label": label}
-            if len(graph.nodes) <= DRAWN:
-                colours = (graph.nodes + 1).tolist() if graph.nodes.ndim == 1 and _labelled(encoder) else []
-                told["graph"] = {"nodes": len(graph.nodes), "edges": edges.T.tolist(), "colours": colours}
-            file.write(json.dumps(told) + "\n")
-
-
-def _labelled(encoder: Encoder) -> bool:
-    """Whether nodes have labels that an encoder knows."""
-    return isinstance(encoder, GraphNetwork) and encoder.features.kind == "labels"
-
-
-def _with_tasks(judged: dict[str, Any], asked: dict[str, Any]) -> dict[str, Any]:
-    """Scores of documents and of tasks in one table."""
-    scores = {row: {**(judged["scores"].get(row) or {}), **(told or {})} for row, told in asked["scores"].items()}
-    return {**judged, "scores": scores, "results": asked["results"], "notes": [*judged["notes"], *asked["notes"]]}
-
-
-def _gather(folder: Path, documents: Documents, encoder: Encoder, start: Encoder) -> None:
-    """Some documents, drawn at random, and where they lie before and after."""
-    chosen = np.random.default_rng(0).permutation(len(documents))[:SHOWN]
-    documents = documents.select(np.sort(chosen).tolist())
-    folder.mkdir()
-    for name, each in (("after.npy", encoder), ("before.npy", start)):
-        vectors = each.encode(documents.texts)
-        write_npy(folder / name, vectors.shape, [vectors])
-    labels = documents.labels or [None] * len(documents)
-    lines = [{"text": text[:400], "label": label} for text, label in zip(documents.texts, labels, strict=True)]
-    (folder / "documents.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
-
-
-def examine(
-    encoder: Encoder,
-    start: Encoder | None,
-    documents: Documents,
-    beside: Mapping[str, Encoder] | None = None,
-    only: Sequence[str] | None = None,
-    seed: int = 0,
-) -> Judgement:
-    """Scores of an encoder, of what it started from, and of TF-IDF, on the same documents and crops.
-
-    Of a corpus of more than MOST documents, a random part of that size is judged, labelled ones first.
-    Several processes share the encoding.
-    """
-    note = []
-    if len(documents) > MOST:
-        first = ", labelled ones first" if documents.labels else ""
-        note = [f"Judged on {MOST:,} of {counted(len(documents), 'document')}, drawn at random{first}."]
-        documents = documents.select(thinned(len(documents), documents.labels, MOST, seed))
-    rows, pairs = _rows(encoder, start, beside or {}), crop_pairs(documents.texts, seed=seed)
-    judgement = judge(rows, documents, pairs, only, seed)
-    judgement.notes[:0] = note
-    return judgement
-
-
-def _rows(encoder: Encoder, start: Encoder | None, beside: Mapping[str, Encoder]) -> dict[str, Encode | None]:
-    """What is judged: ways to turn texts into numbers. Several processes share the encoding."""
-    named, world = {"model": encoder, **beside, "untrained": start}, processes.world()
-    rows: dict[str, Encode | None] = {
-        name: partial(world.rows, each.encode) if each else None for name, each in named.items()
-    }
-    return {**rows, "tfidf": TfIdf()}

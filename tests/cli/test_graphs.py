@@ -49,7 +49,13 @@ def test_what_does_not_go_with_graphs_is_said(diptych, tmp_path):
     assert "--only belongs to judging on documents, and this call judges on graphs" in err
     code, _, err = diptych("embed", "run", MANY, "--out", "x.parquet", "--text")
     assert code
-    assert "graphs, which have no text" in err
+    assert "--text puts texts beside vectors, and this corpus holds graphs; leave it out" in err
+    code, _, err = diptych("search", "run", MANY, "triangle")
+    assert code
+    assert "a query is a text or a picture, and the model is a network for graphs" in err
+    code, _, err = diptych("embed", "run", MANY, "--out", "x.npy", "--text-column", "text")
+    assert code
+    assert "graphs, which have no columns" in err
     (tmp_path / "docs.txt").write_text("One text.\nAnother text.\n")
     assert diptych("train", "crop", "--corpus", "docs.txt", "--out", "text", "--dim", 8, "--steps", 2)[0] == 0
     code, _, err = diptych("evaluate", "text", "docs.txt", "--protocol", "pygcl")

@@ -81,7 +81,11 @@ def test_a_grid_of_heads_is_asked_where_it_is_wanted(trained, tmp_path, capsys):
     [
         (["search", "RUN", WORLD, "none.png"], "none.png cannot be read as a picture: no such file"),
         (["embed", "RUN", WORLD, "--out", "x.jsonl", "--text"], "this corpus holds pictures"),
-        (["evaluate", "RUN", WORLD, "--only", "knn"], "--only knn is a metric of documents"),
+        (
+            ["evaluate", "RUN", WORLD, "--only", "knn"],
+            "--only belongs to judging on documents, and this call judges on pictures",
+        ),
+        (["analyse", "RUN", "--sts", "."], "--sts has pairs of sentences, and RUN is of pictures"),
         (["embed", "RUN", "world:n=0", "--out", "x.npy"], "n of a world is from 2"),
         (["evaluate", "RUN", "plain.npy", "--ignore", "3"], "3 is a number in masks, and no mask comes with"),
         (["evaluate", "RUN", "--suite", "sts", "--data", ".", "--ignore", "3"], "--ignore belongs to judging on"),
@@ -92,7 +96,41 @@ def test_what_cannot_be_asked_of_pictures_is_told(call, said, trained, tmp_path,
     monkeypatch.chdir(tmp_path)
     np.save("plain.npy", np.zeros((4, 8, 8, 3), np.uint8))
     assert run([trained if word == "RUN" else word for word in call]) != 0
-    assert said in capsys.readouterr().err
+    assert said.replace("RUN", trained) in capsys.readouterr().err
+
+
+def test_an_encoder_is_seen_from_inside_stage_by_stage(trained, tmp_path, capsys):
+    page = tmp_path / "inside.html"
+    assert run(["analyse", trained, "--out", str(page), "--json"]) == 0
+    told = json.loads(capsys.readouterr().out)
+    model, start = told["models"]
+    assert (told["noun"], told["documents"], told["pairs"], len(model["layers"])) == ("picture", 40, 40, 5)
+    assert model["change"]["against"] == start["name"]
+    assert all(layer["scores"]["effective_rank"] > 1 for layer in model["layers"])
+    assert all(layer["scores"]["knn"] is not None for layer in model["layers"])
+    text = page.read_text()
+    assert "Embeddings of 40 pictures fill" in text
+    assert "pairs of augmentations" in text
+    assert "documents" not in text.replace('getElementById("documents")', "")
+    assert run(["analyse", trained, "--out", str(page)]) == 0
+    assert "Embeddings of 40 pictures fill" in capsys.readouterr().out
+
+
+def test_checkpoints_of_pictures_are_not_ranked_by_crops_of_documents(tmp_path, capsys):
+    out = str(tmp_path / "run")
+    call = ["train", "simclr", "--corpus", WORLD, "--width", "4", "--batch", "8", "--steps", "2", "--out", out]
+    assert run([*call, "--snapshots", "2"]) == 0
+    assert run(["choose", out]) != 0
+    assert f"{out} is of pictures, and checkpoints are ranked by crops of documents" in capsys.readouterr().err
+
+
+def test_the_column_of_pictures_has_the_name_that_training_gives_it(trained, tmp_path, capsys):
+    Image.fromarray(pictures(WORLD).picture(1).pixels).save(tmp_path / "one.png")
+    line = json.dumps({"image": "none.png", "shot": "one.png"})
+    (tmp_path / "x.jsonl").write_text(f"{line}\n{line}\n")
+    call = ["embed", trained, str(tmp_path / "x.jsonl"), "--image-column", "shot", "--out", str(tmp_path / "x.npy")]
+    assert run(call) == 0
+    assert len(np.load(tmp_path / "x.npy")) == 2
 
 
 def test_the_doctor_looks_at_pictures(capsys):

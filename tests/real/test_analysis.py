@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from diptych import encoders
-from diptych.analysis import analyse, probe
+from diptych.analysis.texts import analyse, probe
 from diptych.data.documents import read
 from diptych.measure.similarity import mean_off_diagonal
 

@@ -8,19 +8,23 @@ from pathlib import Path
 from cyclopts import App
 
 from diptych import runs
-from diptych.analysis import analyse as analyse_models
-from diptych.analysis import probe
-from diptych.cli import graphs
+from diptych.analysis import items
+from diptych.analysis.texts import analyse as analyse_texts
+from diptych.analysis.texts import probe
+from diptych.cli.corpora import Column, corpus_for
 from diptych.cli.progress import note
 from diptych.cli.suites import loaded
-from diptych.data.docstrings import corpus_of
-from diptych.data.documents import GIVEN, Documents
+from diptych.core import Encoder
+from diptych.data.documents import Documents
+from diptych.data.graphs.store import COLUMN as COLUMN_OF_GRAPHS
+from diptych.data.graphs.store import Graphs
+from diptych.data.images.store import COLUMN as COLUMN_OF_PICTURES
+from diptych.data.images.store import Pictures
 from diptych.encoders.folder import locate
 from diptych.evaluate import asked
 from diptych.evaluate.suites import sts as sets
 from diptych.measure.similarity import Kernel
 from diptych.report import analysis, page
-from diptych.report.anatomy import Analysis
 from diptych.report.board import short
 
 app = App(name="analyse", help="Look inside models: spectrum, ranks, and what each layer is like.")
@@ -31,7 +35,7 @@ def analyse(
     model: str,
     *more: str,
     corpus: str | None = None,
-    text_column: str | None = None,
+    text_column: Column = None,
     label_column: str | None = None,
     sts: Path | None = None,
     against: str | None = None,
@@ -44,7 +48,8 @@ def analyse(
     """Look inside models: the spectrum and ranks of their embeddings, and what each layer is like.
 
     Of every layer it says how good it is, how alike to the others (linear CKA, debiased), and how far from the
-    same layer of another model. All of it is seen on the same documents of a corpus; layers are pooled by the mean.
+    same layer of another model. All of it is seen on the same documents of a corpus (pictures, graphs); layers are
+    pooled by the mean.
 
     Parameters
     ----------
@@ -53,9 +58,9 @@ def analyse(
     more
         More of them, side by side.
     corpus
-        Documents to look at the models with, in any form that `train` reads; those of the run, if not given.
+        What to look at the models with, in any form that `train` reads; the corpus of the run, if not given.
     text_column
-        Column that holds the text (found, if not given).
+        Column that holds the text, or the picture (found, if not given).
     label_column
         Column that holds the label (found, if not given).
     sts
@@ -65,7 +70,7 @@ def analyse(
     kernel
         Of CKA: linear, or rbf with the median of the squared distances as its bandwidth.
     texts
-        Documents that are looked at, at most; drawn at random, labelled ones first.
+        Documents, pictures or graphs that are looked at, at most; drawn at random, labelled ones first.
     seed
         Decides which documents and crops.
     out
@@ -82,25 +87,22 @@ def analyse(
     every = list(dict.fromkeys([*models, *changes.values()]))
     for each in every:
         locate(each)
-    if graphs.is_network(model):
-        if sts or text_column or label_column:
-            raise ValueError("graphs have neither columns nor sentences; leave --sts and --*-column out")
-        found = graphs.analyse(models, changes, corpus, texts, kernel, seed)
-        _write(found, out, json)
-        return
-    tasks = [task for task in sets.tasks(sts) if isinstance(task, sets.Sts)] if sts else []
-    note(*asked.notes(tasks))
-    documents = _documents(models, corpus, text_column, label_column)
-    looked_at = probe(documents, texts, tasks, kernel, seed)
-    note(*looked_at.documents.notes)
     names = dict(zip(every, short(every), strict=True))
-    encoders = {names[each]: loaded(each, "fp32") for each in every}
     pairs = {names[one]: names[other] for one, other in changes.items()}
-    found = analyse_models(encoders, looked_at, pairs, {names[each]: each for each in every}, note)
-    _write(found, out, json)
-
-
-def _write(found: Analysis, out: Path, json: bool) -> None:
+    paths = {names[each]: each for each in every}
+    every_encoder = {name: loaded(each, "fp32") for name, each in paths.items()}
+    there = _corpus(models, every_encoder[names[model]], corpus, text_column, label_column)
+    if isinstance(there, Documents):
+        tasks = [task for task in sets.tasks(sts) if isinstance(task, sets.Sts)] if sts else []
+        note(*asked.notes(tasks))
+        looked_at = probe(there, texts, tasks, kernel, seed)
+        note(*looked_at.documents.notes)
+        found = analyse_texts(every_encoder, looked_at, pairs, paths, note)
+    else:
+        if sts:
+            raise ValueError(f"--sts has pairs of sentences, and {model} is of {there.noun}s; leave it out")
+        note(*there.notes)
+        found = items.analyse(every_encoder, there, pairs, paths, texts, kernel, seed, note)
     note(*found.notes)
     page.write(out, analysis.page(found))
     if json:
@@ -115,22 +117,24 @@ def _changes(models: Sequence[str], against: str | None) -> dict[str, str]:
     return {each: str(other) for each, other in starts.items() if other and str(other) != each}
 
 
-def _documents(models: Sequence[str], corpus: str | None, text: str | None, label: str | None) -> Documents:
+def _corpus(
+    models: Sequence[str], encoder: Encoder, corpus: str | None, column: str | None, label: str | None
+) -> Documents | Pictures | Graphs:
     """The corpus that is given, or that of the first run among the models."""
     if corpus is not None:
-        return corpus_of(corpus, text, label)
+        return corpus_for(encoder, corpus, column, label)
     named = (Path(each).expanduser() for each in models)
     places = (folder for each in named for folder in (each, each.parent))
     run = next((folder for folder in places if (folder / "run.toml").is_file()), None)
     if run is None:
-        raise ValueError(
-            "models are looked at with documents, and none of these is a run that names any: give --corpus"
-        )
+        raise ValueError("models are looked at with a corpus, and none of these is a run that names any: give --corpus")
     call = runs.Run(run).call
     told = call.get("arguments", {})
-    known = told.get("corpus")
-    if not known or str(known).startswith(GIVEN) or any(view.get("column") != "text" for view in call.get("views", [])):
-        raise ValueError(f"{run} was not trained on documents of a path, so its corpus cannot be read: give --corpus")
-    found = corpus_of(str(known), text or told.get("text_column"), label or told.get("label_column"))
-    note(*runs.changed([runs.Run(run)], found.fingerprint))
+    known, seen = str(told.get("corpus") or "<"), {view.get("column") for view in call.get("views", [])}
+    if known.startswith("<") or seen - {"text", COLUMN_OF_PICTURES, COLUMN_OF_GRAPHS}:
+        raise ValueError(f"{run} did not learn from a corpus at a path, so it cannot be read: give --corpus")
+    columns = column or told.get("text_column") or told.get("image_column"), label or told.get("label_column")
+    found = corpus_for(encoder, known, *columns)
+    if isinstance(found, Documents):
+        note(*runs.changed([runs.Run(run)], found.fingerprint))
     return found

@@ -8,7 +8,7 @@ from typing import Any
 
 from cyclopts import App
 
-from diptych import choosing, runs
+from diptych import choosing, encoders, runs
 from diptych.choosing import HIGHER, JUDGED, LABELS, Checkpoint, Correlation
 from diptych.cli.progress import note
 from diptych.data.docstrings import corpus_of
@@ -77,6 +77,7 @@ def choose(
     there = runs.find([run, *more])
     found = {each: choosing.checkpoints(each) for each in _named_apart(there)}
     _check(found)
+    _of_texts(found)
     calls = {each.name: each.call for each in there}
     chosen = corpus or choosing.same_corpus(calls)
     if chosen is None:
@@ -116,6 +117,17 @@ def _check(found: dict[Run, list[Checkpoint]]) -> None:
     for each, some in found.items():
         for checkpoint in some if names.count(each.name) > 1 else ():
             checkpoint.run = str(each.folder)
+
+
+def _of_texts(found: dict[Run, list[Checkpoint]]) -> None:
+    """Raises ValueError for a run on pictures or graphs: the proxies are of crops of documents."""
+    for run, some in found.items():
+        kind = {"vision": "pictures", "graph": "graphs"}.get(encoders.kind(some[0].folder))
+        if kind:
+            raise ValueError(
+                f"{run.folder} is of {kind}, and checkpoints are ranked by crops of documents; "
+                f"`diptych analyse {some[0].folder} ...` sets some side by side"
+            )
 
 
 def _tell_json(corpus: str, found: Sequence[Checkpoint], notes: Sequence[str]) -> None:

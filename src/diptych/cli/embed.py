@@ -6,8 +6,7 @@ from pathlib import Path
 from cyclopts import App
 
 from diptych import encoders
-from diptych.cli import graphs
-from diptych.cli.corpora import corpus_for
+from diptych.cli.corpora import Column, corpus_for
 from diptych.cli.progress import Counter, note
 from diptych.data.documents import Documents
 from diptych.embedding import apart, check
@@ -24,7 +23,7 @@ def embed(
     out: Path,
     shard: int = 1_000_000,
     text: bool = False,
-    text_column: str | None = None,
+    text_column: Column = None,
     json: bool = False,
 ) -> None:
     """Turn a corpus into embeddings, one row per document, in the corpus's order; in .parquet and .jsonl with the
@@ -52,9 +51,9 @@ def embed(
     check(out, shard, text)
     apart(out, corpus)
     encoder = encoders.load(model)
-    documents = graphs.corpus_for(encoder, corpus, text, text_column) or corpus_for(encoder, corpus, text_column)
+    documents = corpus_for(encoder, corpus, text_column)
     if text and not isinstance(documents, Documents):
-        raise ValueError("--text puts texts beside vectors, and this corpus holds pictures; leave it out")
+        raise ValueError(f"--text puts texts beside vectors, and this corpus holds {documents.noun}s; leave it out")
     note(*documents.notes)
     files = embed_corpus(model, encoder, documents, out, shard=shard, text=text, watch=Counter("embedding"))
     if json:

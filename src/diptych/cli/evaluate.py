@@ -8,12 +8,16 @@ from typing import Annotated, Any, Literal
 from cyclopts import App, Parameter
 
 from diptych import runs
-from diptych.cli import graphs, suites
-from diptych.cli.corpora import corpus_for
+from diptych.cli import suites
+from diptych.cli.corpora import Column, corpus_for
 from diptych.cli.progress import note
 from diptych.core import Encoder, Precision
+from diptych.data.documents import Documents
+from diptych.data.graphs.store import Graphs
 from diptych.data.images.store import Pictures
-from diptych.fitting import examine, examine_pictures
+from diptych.encoders.graph.network import GraphNetwork
+from diptych.encoders.image.vision import Vision
+from diptych.judging import graphs, pictures, texts
 from diptych.report.table import table, turned
 
 app = App(name="evaluate", help="Judge a model: on a corpus, beside TF-IDF and its untrained self; or on a suite.")
@@ -26,8 +30,8 @@ Suite = Literal["sts", "pairs", "transfer", "probing", "clustering", "retrieval"
 class Asked:
     """What is asked of a model on a corpus."""
 
-    text_column: str | None = None
-    """Column that holds the text (found, if not given)."""
+    text_column: Column = None
+    """Column that holds the text, or the picture (found, if not given)."""
     label_column: str | None = None
     """Column that holds the label (found, if not given)."""
     only: list[Metric] | None = None
@@ -67,6 +71,7 @@ class Tasks:
 
 
 ALL, NO_TASKS = Asked(), Tasks()
+OPTIONS = {"documents": ("only",), "pictures": ("ignore", "grid"), "graphs": ("protocol", "scaled")}
 
 
 @app.default
@@ -107,12 +112,6 @@ def evaluate(
     _refuse(_told(tasks, "data", "beside", "tokenised", "history", "page"), "a corpus", "a --suite")
     if corpus is None:
         raise ValueError("there is nothing to judge on: name a corpus, or a --suite with the folder of its --data")
-    if graphs.is_network(model):
-        _refuse(_told(asked, "text_column", "label_column", "only"), "graphs", "documents")
-        _refuse(_told(asked, "ignore", "grid"), "graphs", "pictures")
-        graphs.evaluate(model, corpus, asked.protocol, asked.seed or 0, asked.scaled, json)
-        return
-    _refuse(_told(asked, "protocol", "scaled"), "documents", "graphs")
     _on_corpus(model, corpus, asked, precision, json)
 
 
@@ -143,40 +142,36 @@ def _refuse(given: dict[str, Any], judged: str, other: str) -> None:
 
 
 def _on_corpus(model: str, corpus: str, asked: Asked, precision: Precision | None, json: bool) -> None:
-    seed, only, ignore = asked.seed or 0, asked.only, asked.ignore
+    seed = asked.seed or 0
     if not 0 <= seed < 2**32:
         raise ValueError(f"--seed is from 0 to 2**32 - 1; got {seed}")
     encoder = suites.loaded(model, precision)
-    documents = corpus_for(encoder, corpus, asked.text_column, asked.label_column)
-    note(*documents.notes)
-    if isinstance(documents, Pictures):
-        if only:
-            raise ValueError(f"--only {only[0]} is a metric of documents, and this corpus holds pictures; leave it out")
-        pictures = documents if ignore is None else documents.ignoring(ignore)
-        _on_pictures(model, corpus, encoder, pictures, asked, precision, json)
-        return
-    _refuse(_told(asked, "ignore", "grid"), "documents", "pictures")
+    things = _things(encoder)
+    for other, names in OPTIONS.items():
+        if other != things:
+            _refuse(_told(asked, *names), things, other)
+    there = corpus_for(encoder, corpus, asked.text_column, asked.label_column)
+    note(*there.notes)
     start = runs.started_from(Path(model))
-    untrained = suites.loaded(str(start), precision) if start else None
-    judgement = examine(encoder, untrained, documents, only=only, seed=seed)
-    note(*judgement.notes)
-    if json:
-        print(jsonlib.dumps({"model": model, "corpus": corpus, **asdict(judgement)}, allow_nan=False))
-    else:
-        print(table(judgement.scores, judgement.errors))
-
-
-def _on_pictures(
-    model: str,
-    corpus: str,
-    encoder: Encoder,
-    pictures: Pictures,
-    asked: Asked,
-    precision: Precision | None,
-    json: bool,
-) -> None:
-    start = runs.started_from(Path(model))
-    untrained = suites.loaded(str(start), precision) if start else None
-    told = examine_pictures(encoder, untrained, pictures, seed=asked.seed or 0, grid=asked.grid)
+    told = _judged(encoder, suites.loaded(str(start), precision) if start else None, there, asked, seed)
     note(*told["notes"])
-    print(jsonlib.dumps({"model": model, "corpus": corpus, **told}) if json else turned(told["scores"]))
+    if json:
+        print(jsonlib.dumps({"model": model, "corpus": corpus, **told}, allow_nan=False))
+    else:
+        print(table(told["scores"], told["errors"]) if things == "documents" else turned(told["scores"]))
+
+
+def _things(encoder: Encoder) -> str:
+    """What an encoder is judged on."""
+    return "graphs" if isinstance(encoder, GraphNetwork) else "pictures" if isinstance(encoder, Vision) else "documents"
+
+
+def _judged(
+    encoder: Encoder, start: Encoder | None, corpus: Documents | Pictures | Graphs, asked: Asked, seed: int
+) -> dict[str, Any]:
+    if isinstance(corpus, Pictures):
+        shown = corpus if asked.ignore is None else corpus.ignoring(asked.ignore)
+        return pictures.examine(encoder, start, shown, seed=seed, grid=asked.grid)
+    if isinstance(corpus, Graphs):
+        return graphs.examine(encoder, start, corpus, protocols=asked.protocol, seed=seed, scaled=asked.scaled)
+    return asdict(texts.examine(encoder, start, corpus, only=asked.only, seed=seed))

@@ -9,10 +9,11 @@ from typing import Any
 from cyclopts import App
 
 from diptych import encoders
-from diptych.cli.corpora import corpus_for
+from diptych.cli.corpora import Column, corpus_for
 from diptych.cli.progress import Counter
 from diptych.data.corpus import SURROGATES
 from diptych.data.documents import Documents
+from diptych.data.graphs.store import Graphs
 from diptych.data.images.store import Pictures
 from diptych.index import Index
 from diptych.report.snippet import legible
@@ -27,7 +28,7 @@ def search(
     query: str,
     *more: str,
     k: int = 5,
-    text_column: str | None = None,
+    text_column: Column = None,
     json: bool = False,
 ) -> None:
     """Find the documents of a corpus that are nearest to a query, by cosine.
@@ -56,6 +57,8 @@ def search(
         raise ValueError(f"--k is the number of documents to show, 1 or more; got {k}")
     encoder = encoders.load(model)
     documents = corpus_for(encoder, corpus, text_column)
+    if isinstance(documents, Graphs):
+        raise ValueError("a query is a text or a picture, and the model is a network for graphs")
     index = Index.of(model, documents, Counter("embedding"), encoder)
     queries = [SURROGATES.sub("\N{REPLACEMENT CHARACTER}", text) for text in (query, *more)]
     answers = {text: found(index, documents, text, k) for text in queries}

@@ -54,6 +54,13 @@ def _only(folder: Path, kind: str, options: Mapping[str, Any]) -> None:
         raise ValueError(f"{' and '.join(chosen)}: choices for a transformer; {folder} holds a {kind} model")
 
 
+def kind(path_or_id: str | Path) -> str:
+    """What sort of model it is: transformer, static, foreign, vision or graph. Raises as `load` does."""
+    folder = layout.locate(path_or_id)
+    with layout.reading("model", folder, unless_named=True):
+        return _kind(folder)
+
+
 def _kind(folder: Path) -> str:
     chain = layout.chain(folder)
     if chain:

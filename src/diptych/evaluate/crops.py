@@ -3,6 +3,8 @@
 Source: alignment and uniformity, arXiv:2005.10242.
 """
 
+from typing import Any
+
 import numpy as np
 
 from diptych.evaluate.score import Score, accuracy
@@ -12,7 +14,7 @@ from diptych.measure.rows import Rows
 
 MOST = 2000
 
-Pairs = tuple[list[str], list[str]]
+Pairs = tuple[list[Any], list[Any]]  # of texts, or of numbers of what is looked at
 
 
 def sampled(pairs: Pairs, seed: int = 0, most: int = MOST) -> Pairs:

@@ -4,7 +4,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from difflib import get_close_matches
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 from jaxtyping import Int
@@ -29,10 +29,10 @@ FEWEST = 20  # labelled documents below which a tenth of them says nothing
 
 
 class Labelled(Protocol):
-    """Documents to judge on."""
+    """Documents to judge on, or numbers of other things."""
 
     @property
-    def texts(self) -> Sequence[str]: ...
+    def texts(self) -> Sequence[Any]: ...
 
     @property
     def labels(self) -> Sequence[str | None] | None: ...
@@ -76,14 +76,16 @@ def judge(
     pairs: Pairs = ([], []),
     only: Sequence[str] | None = None,
     seed: int = 0,
+    noun: str = "document",
 ) -> Judgement:
     """Scores each row, a way to turn texts into numbers, on documents and on two crops of each.
 
     A row encodes the documents once. A row that is None stays None. Without labels, the metrics that
-    need them are None. `only` names the metrics wanted, of METRICS; the others are None.
+    need them are None. `only` names the metrics wanted, of METRICS; the others are None. `noun` is what a document is
+    called in notes.
     Raises ValueError for an unknown metric, and for embeddings that are not numbers or not one per text.
     """
-    questions, judgement = _questions(documents, pairs, _wanted(only), seed)
+    questions, judgement = _questions(documents, pairs, _wanted(only), seed, noun)
     scores: dict[str, dict[str, Score]] = {}
     for name, encode in rows.items():
         if isinstance(encode, TfIdf):
@@ -106,17 +108,19 @@ def _wanted(only: Sequence[str] | None) -> tuple[str, ...]:
     return tuple(m for m in METRICS if only is None or m in only)
 
 
-def _questions(documents: Labelled, pairs: Pairs, wanted: Sequence[str], seed: int) -> tuple[Questions, Judgement]:
+def _questions(
+    documents: Labelled, pairs: Pairs, wanted: Sequence[str], seed: int, noun: str
+) -> tuple[Questions, Judgement]:
     texts, labels = documents.texts, documents.labels or ()
     places = labelled(labels)
     names, classes = np.unique([str(labels[i]) for i in places], return_inverse=True)
     pairs, notes = sampled(pairs, seed), []
     train = test = np.empty(0, np.int64)
     if set(WITH_LABELS) & set(wanted):
-        reason = _too_few(len(places), len(names))
+        reason = _too_few(len(places), len(names), noun, [m for m in wanted if m in WITHOUT])
         if not reason:
             train, test = split(len(places))
-        notes += [reason] if reason else _of_the_split(names, classes, train, test)
+        notes += [reason] if reason else _of_the_split(names, classes, train, test, noun)
     if set(WITHOUT) & set(wanted) and len(pairs[0]) < 2:
         notes.append(f"{counted(len(pairs[0]), 'pair')} of crops: {_and(WITHOUT)} need at least 2.")
     asked = {*(WITH_LABELS if len(test) else ()), *(WITHOUT if len(pairs[0]) > 1 else ())}
@@ -125,14 +129,16 @@ def _questions(documents: Labelled, pairs: Pairs, wanted: Sequence[str], seed: i
     return questions, Judgement(len(texts), len(places), len(names), len(test), len(pairs[0]), notes=notes)
 
 
-def _too_few(documents: int, classes: int) -> str | None:
-    if documents == 0:
-        return f"No labels: only {_and(WITHOUT)}."
-    if documents < FEWEST:
-        why = f"{counted(documents, 'labelled document')}, fewer than {FEWEST}: a tenth of them says nothing"
-        return f"{why}, so only {_and(WITHOUT)}."
+def _too_few(labelled: int, classes: int, noun: str, rest: Sequence[str]) -> str | None:
+    """Why nothing is asked that needs labels, and what then is; None where there are enough of them."""
+    only = f"only {_and(rest)}" if rest else "nothing is asked that needs them"
+    if labelled == 0:
+        return f"No labels: {only}."
+    if labelled < FEWEST:
+        why = f"{counted(labelled, f'labelled {noun}')}, fewer than {FEWEST}: a tenth of them says nothing"
+        return f"{why}, so {only}."
     if classes == 1:
-        return f"One class only, so nothing can be told apart: only {_and(WITHOUT)}."
+        return f"One class only, so nothing can be told apart: {only}."
     return None
 
 
@@ -141,21 +147,22 @@ def _of_the_split(
     classes: Int[np.ndarray, " n"],
     train: Int[np.ndarray, " train"],
     test: Int[np.ndarray, " test"],
+    noun: str,
 ) -> list[str]:
     alone = int((np.bincount(classes, minlength=len(names)) == 1).sum())
     unseen = int((~np.isin(classes[test], classes[train])).sum())
     notes = []
     if alone:
-        notes.append(f"{counted(alone, 'class')} of one document cannot be in both parts.")
+        notes.append(f"{counted(alone, 'class')} of one {noun} cannot be in both parts.")
     if unseen:
-        notes.append(f"{counted(unseen, 'test document')} of a class with no training document: none can be right.")
+        notes.append(f"{counted(unseen, f'test {noun}')} of a class with no training {noun}: none can be right.")
     if len(train) < K:
-        notes.append(f"{counted(len(train), 'training document')}, fewer than k = {K}: all of them vote.")
+        notes.append(f"{counted(len(train), f'training {noun}')}, fewer than k = {K}: all of them vote.")
     return notes
 
 
 def _and(names: Sequence[str]) -> str:
-    return f"{', '.join(names[:-1])} and {names[-1]}"
+    return " and ".join(part for part in (", ".join(names[:-1]), names[-1]) if part)
 
 
 def _fitted(row: TfIdf, documents: Labelled, notes: list[str]) -> TfIdf | None:

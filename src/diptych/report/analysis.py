@@ -7,7 +7,7 @@ from itertools import accumulate
 
 from diptych.plural import counted
 from diptych.report import digits
-from diptych.report.anatomy import Analysis, Anatomy, Layer, Numbers
+from diptych.report.anatomy import PARTS, Analysis, Anatomy, Layer, Numbers
 from diptych.report.atlas import COLOURS
 from diptych.report.metrics import metric
 from diptych.report.page import render
@@ -30,6 +30,7 @@ MEANINGS = {
     "layers alike": "the mean of CKA over pairs of different layers",
     "weights moved": "the length of the difference of a layer's weights, over their length in the other model",
 }
+PAIRS = {"document": "crops", "picture": "augmentations"}  # what alignment and uniformity are of
 
 Row = tuple[str, Sequence[str], bool]  # its name, its cells, whether it is the model itself
 
@@ -67,6 +68,8 @@ def page(found: Analysis) -> str:
         heats=(heats := _heats(found.models)),
         large=max((len(each.numbers[0]) for each in heats), default=0) > 8,
         judged=_judged(found),
+        pairs=PAIRS.get(found.noun),
+        parts_of=PARTS[found.noun],
     )
 
 
@@ -90,7 +93,7 @@ def sentence(found: Analysis) -> str:
     told = [f"{_tenth(each.scores['effective_rank'])} of {counted(each.bound, 'direction')}" for each in found.models]
     if len(told) > 1:
         told = [f"{those} in {each.name}" for those, each in zip(told, found.models, strict=True)]
-    return f"Embeddings of {counted(found.documents, 'document')} fill {listed(told)} (effective rank)."
+    return f"Embeddings of {counted(found.documents, found.noun)} fill {listed(told)} (effective rank)."
 
 
 def name_of(score: str) -> str:
@@ -262,9 +265,9 @@ def _judged(found: Analysis) -> list[tuple[str, str]]:
     drawn = f", of {found.of:,}" if found.of > found.documents else ""
     counts = [
         ("corpus", found.corpus),
-        ("documents", f"{found.documents:,}{drawn}"),
+        (f"{found.noun}s", f"{found.documents:,}{drawn}"),
         ("with a label", digits.count(found.labelled)),
-        ("pairs of crops", digits.count(found.pairs)),
+        *([(f"pairs of {PAIRS[found.noun]}", digits.count(found.pairs))] if found.noun in PAIRS else []),
         ("kernel of CKA", "Gaussian, bandwidth by the median" if found.kernel == "rbf" else found.kernel),
     ]
-    return [*counts, *MEANINGS.items()]
+    return [*counts, *((name, told.replace("documents", f"{found.noun}s")) for name, told in MEANINGS.items())]

@@ -9,6 +9,8 @@ from dataclasses import dataclass, field
 Numbers = Sequence[Sequence[float]]  # a table
 Scores = Mapping[str, float | None]  # by metric; None where it could not be asked
 
+PARTS = {"document": "tokens", "graph": "nodes", "picture": "tokens, or over a map"}  # what a layer is the mean over
+
 
 @dataclass(frozen=True)
 class Rank:
@@ -73,13 +75,14 @@ class Anatomy:
 
 @dataclass(frozen=True)
 class Analysis:
-    """Models side by side, on the same texts."""
+    """Models side by side, on the same documents, graphs or pictures."""
 
     corpus: str
-    documents: int  # in the probe
+    documents: int  # or graphs, pictures, in the probe
     of: int  # in the corpus
     labelled: int
-    pairs: int  # of crops
+    pairs: int  # of crops, or of augmentations
     kernel: str
     models: Sequence[Anatomy]
     notes: Sequence[str] = ()
+    noun: str = "document"  # what the corpus is of

@@ -6,7 +6,7 @@ import torch
 from torch import nn
 from toy import Toy
 
-from diptych.analysis import analyse, probe
+from diptych.analysis.texts import analyse, probe
 from diptych.core import DataError
 from diptych.data.documents import from_texts
 from diptych.encoders.hidden import hidden
