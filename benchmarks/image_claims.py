@@ -53,6 +53,8 @@ def strategies(runs: Runs, recipe: str, metric: str) -> None:
                 print(f"  32, 33: {other} less original {scores}, invariance {alike}")
             for times in (3, 10):
                 for which in ("original", "crop"):
+                    if f"{arm(which)}:times={times}" not in runs[corpus]:
+                        continue
                     longer = less(runs, corpus, f"{arm(which)}:times={times}", arm(which), metric)
                     print(f"  34: {which}, {times} times the steps, less once {longer}")
         if len(there) > 1:
@@ -64,6 +66,8 @@ def strategies(runs: Runs, recipe: str, metric: str) -> None:
 def ablations(runs: Runs, corpus: str, metric: str) -> None:
     base = "dinov2:augmentation=crop"
     for without in ("mask", "ibot", "koleo"):
+        if f"{base}:{without}=0" not in runs[corpus]:
+            continue
         found = less(runs, corpus, f"{base}:{without}=0", base, metric)
         print(f"  35 {corpus}: without {without} less with it {found}")
 
@@ -86,6 +90,8 @@ def deep(runs: Runs, corpus: str, metric: str) -> None:
         for i in STAGES[1:-1]
     ]
     shared = sorted(set.intersection(*({*x} for x in both)))
+    if not shared:
+        return
     means = [float(np.mean([x[seed] for x in both])) for seed in shared]
     print(f"  14 {corpus}: stop less pass, mean of stages {spread(means)}")
 

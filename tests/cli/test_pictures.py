@@ -116,6 +116,16 @@ def test_an_encoder_is_seen_from_inside_stage_by_stage(trained, tmp_path, capsys
     assert "Embeddings of 40 pictures fill" in capsys.readouterr().out
 
 
+def test_pictures_are_counted_as_pictures(trained, tmp_path, capsys):
+    page = (tmp_path / "run" / "report.html").read_text()
+    assert "pictures seen" in page
+    assert "tokens" not in page
+    assert run(["compare", trained, "--out", str(tmp_path / "x.html"), "--json"]) == 0
+    (group,) = json.loads(capsys.readouterr().out)["groups"].values()
+    assert (group["cost"]["samples"], group["cost"]["tokens"]) == (16, None)
+    assert group["cost"]["samples_per_second"] == pytest.approx(16 / group["cost"]["seconds"])
+
+
 def test_checkpoints_of_pictures_are_not_ranked_by_crops_of_documents(tmp_path, capsys):
     out = str(tmp_path / "run")
     call = ["train", "simclr", "--corpus", WORLD, "--width", "4", "--batch", "8", "--steps", "2", "--out", out]

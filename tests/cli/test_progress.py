@@ -34,6 +34,13 @@ def test_the_line_says_the_rank_and_its_phase(ranks, told):
     assert told in watched(io.StringIO(), ranks)
 
 
+def test_what_has_no_tokens_is_counted_as_what_it_is():
+    stream = io.StringIO()
+    told = {"step": 4, "steps": 4, "loss": 1.0, "tokens_per_second": 9, "padding": 1.0, "seconds": 2.0, "rank": 3}
+    Live("run", stream, ("pictures", 100))(told)
+    assert stream.getvalue() == "run  step 4/4 · loss 1.000 · rank 3 · 200 pictures/s · 0:02 in all\n"
+
+
 def test_a_line_without_ranks_names_none():
     assert "rank" not in watched(io.StringIO(), [None, None])
 

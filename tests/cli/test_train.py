@@ -92,7 +92,7 @@ def test_the_run_that_is_replaced_stays_until_the_new_one_has_a_model(diptych, c
         if metrics["step"] == 5:
             os.kill(os.getpid(), signal.SIGINT)
 
-    monkeypatch.setattr("diptych.cli.train.Live", lambda name: stop)
+    monkeypatch.setattr("diptych.cli.train.Live", lambda name, samples: stop)
     code, _, err = diptych("train", "crop", "--corpus", corpus, "--out", run, "--seed", 5, *SMALL, "--force")
     assert code == 130
     assert f"`diptych train --resume {run}` goes on" in err

@@ -14,10 +14,13 @@ EVERY = 10.0  # seconds between plain lines
 
 
 class Live:
-    """A watch for `train`: loss, alignment, uniformity, rank and its phase, tokens per second, padding, time left."""
+    """A watch for `train`: loss, alignment, uniformity, rank and its phase, tokens per second, padding, time left.
 
-    def __init__(self, title: str, stream: TextIO | None = None):
-        self.title, self.stream = title, stream or sys.stderr
+    Of pictures and graphs, which are not counted in tokens, `samples` says what they are and how many are in a step.
+    """
+
+    def __init__(self, title: str, stream: TextIO | None = None, samples: tuple[str, int] | None = None):
+        self.title, self.stream, self.samples = title, stream or sys.stderr, samples
         self.first: Mapping[str, Any] | None = None
         self.last_line = 0.0
         self.ranks: list[tuple[int, float]] = []
@@ -37,8 +40,9 @@ class Live:
 
     def _line(self, parts: list[str]) -> str:
         """With the rank before the speed, where a terminal has room for it."""
+        behind = 2 if self.samples else 3
         line, longer = (
-            f"{self.title}  {' · '.join(told)}" for told in (parts, [*parts[:-3], *self._rank(), *parts[-3:]])
+            f"{self.title}  {' · '.join(told)}" for told in (parts, [*parts[:-behind], *self._rank(), *parts[-behind:]])
         )
         fits = not self.stream.isatty() or len(longer) < shutil.get_terminal_size().columns
         return longer if fits else line
@@ -53,8 +57,13 @@ class Live:
     def _parts(self, metrics: Mapping[str, Any]) -> list[str]:
         parts = [f"step {metrics['step']:,}/{metrics['steps']:,}", f"loss {metrics['loss']:z.3f}"]
         parts += [f"{name} {metrics[name]:z.2f}" for name in ("alignment", "uniformity") if name in metrics]
-        parts += [f"{metrics['tokens_per_second']:,} tokens/s", f"padding {metrics['padding']:.2f}"]
-        return [*parts, self._left(metrics)]
+        return [*parts, *self._speed(metrics), self._left(metrics)]
+
+    def _speed(self, metrics: Mapping[str, Any]) -> list[str]:
+        if self.samples is None:
+            return [f"{metrics['tokens_per_second']:,} tokens/s", f"padding {metrics['padding']:.2f}"]
+        things, batch = self.samples
+        return [f"{metrics['step'] * batch / max(1e-9, metrics['seconds']):,.0f} {things}/s"]
 
     def _left(self, metrics: Mapping[str, Any]) -> str:
         if metrics["step"] == metrics["steps"]:

@@ -202,7 +202,7 @@ def _resume(folder: Path, output: Output) -> None:
         function, arguments, _ = recorded(run.call, run.folder / "run.toml")
         recipe = function(**arguments)
         with _resumable(folder):
-            resume_run(recipe, run.folder, guard=output.guard, watch=Live(run.name), say=note)
+            resume_run(recipe, run.folder, guard=output.guard, watch=_live(run.name, recipe), say=note)
     _tell(found, output.json)
 
 
@@ -212,7 +212,7 @@ def _verify(folder: Path, output: Output) -> None:
         function, arguments, _ = recorded(run.call, run.folder / "run.toml")
         recipe = function(**arguments)
         try:
-            first, last = verify_run(recipe, run.folder, watch=Live(run.name), say=note)
+            first, last = verify_run(recipe, run.folder, watch=_live(run.name, recipe), say=note)
         except KeyboardInterrupt:
             raise KeyboardInterrupt(f"stopped; nothing in {run.folder} was changed") from None
         told.append({"run": str(run.folder), "verified": [first, last]})
@@ -220,6 +220,12 @@ def _verify(folder: Path, output: Output) -> None:
             print(f"verified: steps {first}..{last} again, same bytes  ({run.folder})")
     if output.json:
         print(jsonlib.dumps(told[0] if len(told) == 1 else {"runs": told}))
+
+
+def _live(title: str, recipe: Recipe) -> Live:
+    """Pictures and graphs are counted as such, texts in tokens."""
+    noun = getattr(recipe.documents, "noun", None)
+    return Live(title, samples=(f"{noun}s", recipe.batch) if noun else None)
 
 
 @contextmanager
@@ -264,7 +270,7 @@ def _train(function: Callable[..., Recipe], settings: Mapping[str, Any], output:
         for folder, arguments in calls.items():
             recipe = ready.pop() if ready else function(**arguments)
             also: dict[str, Any] = {"force": True, "snapshots": output.snapshots, "guard": output.guard}
-            made.append(fit(recipe, folder, machine, **also, watch=Live(folder.name), say=note))
+            made.append(fit(recipe, folder, machine, **also, watch=_live(folder.name, recipe), say=note))
     _tell(made, output.json)
 
 

@@ -23,6 +23,7 @@ class Cost:
     parameters: int | None = None
     machine: str = ""  # "2 cores of an AMD EPYC 9B14, fp32"
     trained: int | None = None  # of the parameters
+    samples: int | None = None  # seen in training, of pictures and graphs, which are not counted in tokens
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,7 @@ from diptych.report.metrics import metric, places, present
 from diptych.report.spread import ENOUGH, Difference, Spread, difference, spread
 from diptych.report.verdict import listed
 
-COSTS = ("seconds", "tokens", "tokens_per_second", "parameters", "trained")
+COSTS = ("seconds", "tokens", "tokens_per_second", "samples", "samples_per_second", "parameters", "trained")
 Spreads = Mapping[str, Mapping[str, Spread | None]]  # [group][metric]
 
 
@@ -144,16 +144,17 @@ def _difference(each: Difference) -> dict[str, Any]:
 
 
 def _mean(cards: Sequence[Card], name: str) -> float | None:
-    """Of a cost over runs; tokens per second are those of the whole training."""
+    """Of a cost over runs; rates are those of the whole training."""
     known = [x for card in cards if digits.known(x := _cost(card, name))]
     return fmean(known) if known else None
 
 
 def _cost(card: Card, name: str) -> float | None:
-    if name != "tokens_per_second":
-        return getattr(card.cost, name)
-    tokens, seconds = card.cost.tokens, card.cost.seconds
-    return tokens / seconds if digits.known(tokens) and digits.known(seconds) and seconds > 0 else None
+    what, per, _ = name.partition("_per_second")
+    seen, seconds = getattr(card.cost, what), card.cost.seconds
+    if not per:
+        return seen
+    return seen / seconds if digits.known(seen) and digits.known(seconds) and seconds > 0 else None
 
 
 def _of_seeds(

@@ -134,6 +134,8 @@ def _told(row: Mapping[str, float | None]) -> dict[str, str]:
         "training": digits.duration(row["seconds"]),
         "tokens seen": digits.count(row["tokens"]),
         "tokens per second": digits.count(row["tokens_per_second"]),
+        "samples seen": digits.count(row["samples"]),
+        "samples per second": digits.count(row["samples_per_second"]),
         "parameters": digits.count(row["parameters"]),
         "of them trained": digits.NONE if row["trained"] == row["parameters"] else digits.count(row["trained"]),
     }

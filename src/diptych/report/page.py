@@ -139,15 +139,16 @@ def _costs(card: Card, things: str) -> list[tuple[str, str]]:
     cost, last = card.cost, (card.history[-1] if card.history else {})
     if cost == Cost() and not last:
         return []
-    speed = last.get("tokens_per_second")
-    if cost.tokens and digits.known(cost.seconds) and cost.seconds > 0:
-        speed = cost.tokens / cost.seconds
-    padding = last.get("padding")
+    seen = cost.tokens or cost.samples
+    speed = None if cost.samples else last.get("tokens_per_second")
+    if seen and digits.known(cost.seconds) and cost.seconds > 0:
+        speed = seen / cost.seconds
+    padding, unit = (None, things) if cost.samples else (last.get("padding"), "tokens")
     found = {
         "training": digits.duration(cost.seconds),
         things: digits.count(cost.documents),
-        "tokens seen": digits.count(cost.tokens),
-        "tokens per second": digits.count(speed),
+        f"{unit} seen": digits.count(seen),
+        f"{unit} per second": digits.count(speed),
         "padding": f"{padding:.2f} tokens computed per real one" if digits.known(padding) else digits.NONE,
         "parameters": " ".join(
             filter(None, [digits.count(cost.parameters), digits.part(cost.trained, cost.parameters)])
