@@ -29,9 +29,9 @@ def mean(scores: Scores, arms: list[str]) -> dict[int, float]:
     return {seed: float(np.mean([x[seed] for x in there])) for seed in sorted(shared)}
 
 
-def less(scores: Scores, arms: list[str], others: list[str]) -> str:
+def less(scores: Scores, arms: list[str], others: list[str], digits: int = 2) -> str:
     one, other = mean(scores, arms), mean(scores, others)
-    return spread([one[seed] - other[seed] for seed in sorted(one.keys() & other.keys())])
+    return spread([one[seed] - other[seed] for seed in sorted(one.keys() & other.keys())], digits)
 
 
 def told(name: str, scores: Scores, protocol: str) -> None:
@@ -56,6 +56,14 @@ def told(name: str, scores: Scores, protocol: str) -> None:
     print(f"  15: first direction less dropout, stop, mean of layers 1 to 3 {less(scores, first, stop[1:4])}")
 
 
+def alike(scores: Scores) -> None:
+    """Claim 17: the CKA of blocks with each other, its mean off the diagonal."""
+    stop = [DEEP.format(layer, "stop") for layer in LAYERS]
+    for name, arms, others in (("layers 1 to 4", stop[1:], stop[:1]), ("layer 2", stop[2:3], [SEEN_LAST])):
+        print(f"  17: blocks alike, {name}, stop, less {others[0]} {less(scores, arms, others, 4)}")
+    print(f"      graphcl less {SEEN} {less(scores, ['graphcl'], [SEEN], 4)}")
+
+
 def main() -> None:
     asked = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     asked.add_argument("file", type=Path)
@@ -66,6 +74,9 @@ def main() -> None:
     for name, arms in kept.by_seed(runs, NAME).items():
         scores = {arm: {s: run["scores"][given.protocol] for s, run in seeds.items()} for arm, seeds in arms.items()}
         told(name, scores, given.protocol)
+        found = {arm: {s: r["alike"] for s, r in seeds.items() if r.get("alike")} for arm, seeds in arms.items()}
+        if any(found.values()):
+            alike(found)
 
 
 if __name__ == "__main__":

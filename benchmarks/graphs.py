@@ -110,7 +110,7 @@ def judge(job: tuple[argparse.Namespace, str, str, int]) -> dict[str, Any]:
     found = {protocol: each for test in asked for protocol, each in test.judged(look).items()}
     out["scores"] = {protocol: round(100 * each.accuracy, 3) for protocol, each in found.items()}
     if given.layers and recipe not in ("degrees", "Weisfeiler-Lehman"):
-        out["layers"] = layers(encoder, asked[0], seed)
+        out |= layers(encoder, asked[0], seed)
     return out | {"seconds": [round(learned - start, 1), round(time.perf_counter() - learned, 1)]}
 
 
@@ -154,13 +154,20 @@ def calibrated(network: Any, corpus: Any) -> Any:
     return network
 
 
-def layers(encoder: Any, asked: Any, seed: int) -> list[float]:
-    """Accuracy of the mean state of nodes at each layer, by the protocol of PyGCL."""
+def layers(encoder: Any, asked: Any, seed: int) -> dict[str, Any]:
+    """Of the mean state of nodes at each layer: accuracy by the protocol of PyGCL, and how alike layers are (CKA)."""
     from diptych.encoders.hidden import hidden
     from diptych.evaluate.graphs.svm import judge
+    from diptych.measure.similarity import mean_off_diagonal
+    from diptych.measure.similarity import table as cka
 
     found = hidden(encoder, encoder.prepare(asked.graphs))
-    return [round(100 * judge("pygcl", rows, asked.classes, seed).accuracy, 2) for rows in found]
+    scores = [round(100 * judge("pygcl", rows, asked.classes, seed).accuracy, 2) for rows in found]
+    try:
+        alike = round(float(mean_off_diagonal(cka(found[1:], None, "linear"))), 4)  # features may be the same for all
+    except ValueError:
+        alike = None
+    return {"layers": scores, "alike": alike}
 
 
 def table(every: Sequence[Mapping[str, Any]], baseline: str) -> None:

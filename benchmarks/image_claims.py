@@ -13,7 +13,7 @@ from typing import Any
 
 import kept
 import numpy as np
-from images import DEEP, NAME, STAGES
+from images import DEEP, NAME, NETWORKS, STAGES
 from intervals import spread
 
 METRICS = ("linear", "weighted_knn", "mean_iou", "rmse", "delta1")  # the last three of patches alone
@@ -72,6 +72,16 @@ def ablations(runs: Runs, corpus: str, metric: str) -> None:
         print(f"  35 {corpus}: without {without} less with it {found}")
 
 
+def widths(runs: Runs, corpus: str, metric: str) -> None:
+    """Claim 31 at twice the width."""
+    for recipe in ("simclr", "dinov2"):
+        arm = f"{recipe}:augmentation={{}}{{}}".format
+        for width in ("", f":width={2 * NETWORKS[recipe]['width']}"):
+            if arm("original", f":width={2 * NETWORKS[recipe]['width']}") in runs[corpus]:
+                gap = less(runs, corpus, arm("original", width), arm("crop", width), metric)
+                print(f"  31 {corpus}: {arm('original', width)} less crop {gap}")
+
+
 def deep(runs: Runs, corpus: str, metric: str) -> None:
     """Claims 13, 14, 16: dropout at a stage, without labels and with them."""
     arms = runs[corpus]
@@ -106,7 +116,7 @@ def main() -> None:
     runs = kept.by_seed([run for run in every if given.metric in (run["after"] or {})], NAME)
     for recipe in ("simclr", "dinov2"):
         strategies(runs, recipe, given.metric)
-    parts: list[Callable[[Runs, str, str], None]] = [ablations, deep]
+    parts: list[Callable[[Runs, str, str], None]] = [ablations, widths, deep]
     for corpus in runs:
         for part in parts:
             part(runs, corpus, given.metric)

@@ -333,6 +333,10 @@ def test_claims_of_graphs_are_differences_by_seed_of_one_protocol(script, tmp_pa
     assert "layer 2, stop, less untrained:readout=last +2.00" in out
     assert "stop less pass, mean of layers 1 to 4 +2.00" in out
     assert "first direction less dropout, stop, mean of layers 1 to 3 -1.00" in out
+    assert "17:" not in out
+    told = [run | {"alike": 0.5 + 0.1 * (run["arm"] == "graphcl")} for run in runs]
+    out = printed(script, monkeypatch, capsys, "graph_claims", write(tmp_path / "a.jsonl", *told))
+    assert "graphcl less untrained:calibrated=true +0.1000" in out
 
 
 def test_a_calibrated_network_has_the_means_that_its_norms_see_and_has_not_learned(script):
