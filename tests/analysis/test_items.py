@@ -76,5 +76,9 @@ def test_an_encoder_of_something_else_is_refused(corpus, encoder, said):
 
 
 def test_too_few_are_refused():
-    with pytest.raises(DataError, match="CKA and ranks need 4 pictures at least; got 3"):
+    with pytest.raises(DataError, match="world has 3 pictures, and CKA needs 4 at least"):
         items.analyse({"net": of_pictures()}, pictures("world:n=3:size=16", 16), {}, {"net": "a"})
+    with pytest.raises(ValueError, match="--texts is 4 or more, for CKA and ranks need as many; got 3"):
+        items.analyse({"net": of_pictures()}, pictures(WORLD, 16), {}, {"net": "a"}, most=3)
+    with pytest.raises(ValueError, match="one model or more"):
+        items.analyse({}, pictures(WORLD, 16), {}, {})

@@ -78,6 +78,19 @@ def test_without_labels_it_says_that_nothing_was_checked(diptych, snapshots, tmp
     assert "ρ within runs" not in out
 
 
+def test_a_run_without_a_model_is_left_out(diptych, snapshots, tmp_path):
+    begun = tmp_path / "begun"
+    begun.mkdir()
+    shutil.copy(snapshots / "seed-0" / "run.toml", begun)
+    code, out, err = diptych("choose", snapshots, begun, "--json")
+    assert code == 0, err
+    assert f"{begun} has no model yet and is left out; `diptych train --resume {begun}` goes on" in err
+    assert {each["run"] for each in json.loads(out)["checkpoints"]} == {"seed-0", "seed-1"}
+    code, _, err = diptych("choose", begun)
+    assert code == 2
+    assert "none of these runs has a model yet" in err
+
+
 def test_sts_is_a_label_too(diptych, snapshots, tmp_path):
     words = ["harbour", "sails", "captain", "log", "tide", "noon", "ropes", "flour"]
     rows = [

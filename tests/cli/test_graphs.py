@@ -1,4 +1,5 @@
 import json
+import re
 
 import numpy as np
 import pytest
@@ -40,6 +41,38 @@ def test_a_network_is_seen_from_inside_layer_by_layer(diptych, tmp_path):
     assert start["change"] is None
     assert "40 graphs" in err
     assert (tmp_path / "analysis.html").exists()
+
+
+def test_networks_that_know_other_labels_are_each_told_the_corpus(diptych, tmp_path):
+    """One knows four labels of nodes, the other two; the corpus has these two."""
+
+    def write(name, labels):
+        lines = []
+        for i in range(24):
+            named = [labels[(i + k) % len(labels)] for k in range(12)]
+            edges = [[k, k + 1] for k in range(11)] + [[0, 2 + i % 8]]
+            lines.append({"edges": edges, "node_labels": named, "label": i % 2})
+        (tmp_path / name).write_text("".join(json.dumps(line) + "\n" for line in lines))
+
+    write("many.jsonl", "CNOS")
+    write("few.jsonl", "CN")
+    for name in ("many", "few"):
+        assert diptych("train", "graphcl", "--corpus", f"{name}.jsonl", "--out", name, *SMALL)[0] == 0
+    for order in (("many/model", "few/model"), ("few/model", "many/model")):
+        code, out, err = diptych("analyse", *order, "--corpus", "few.jsonl", "--json")
+        assert code == 0, err
+        assert len(json.loads(out)["models"]) == 4
+
+
+def test_the_page_of_a_run_speaks_of_graphs(diptych, tmp_path):
+    assert diptych("train", "graphcl", "--corpus", MANY, "--out", "run", "--features", "degree", *SMALL)[0] == 0
+    page = (tmp_path / "run" / "report.html").read_text()
+    assert "graphs seen" in page
+    assert "Map of " in page
+    assert not re.search('documents(?!")', page)
+    code, _, err = diptych("analyse", "run", "--texts", 3)
+    assert code == 2
+    assert "--texts is 4 or more" in err
 
 
 def test_what_does_not_go_with_graphs_is_said(diptych, tmp_path):

@@ -126,12 +126,23 @@ def test_pictures_are_counted_as_pictures(trained, tmp_path, capsys):
     assert group["cost"]["samples_per_second"] == pytest.approx(16 / group["cost"]["seconds"])
 
 
-def test_checkpoints_of_pictures_are_not_ranked_by_crops_of_documents(tmp_path, capsys):
+def test_models_of_different_things_are_not_set_side_by_side(trained, tmp_path, capsys):
+    graphs = ["train", "graphcl", "--corpus", "families:n=20", "--width", "4", "--batch", "8", "--steps", "2"]
+    assert run([*graphs, "--out", str(tmp_path / "net")]) == 0
+    capsys.readouterr()
+    assert run(["analyse", trained, str(tmp_path / "net")]) != 0
+    said = f"{trained} is for pictures and {tmp_path / 'net'} for graphs; models are looked at with one corpus"
+    assert said in capsys.readouterr().err
+
+
+def test_checkpoints_of_pictures_are_not_ranked_by_crops_of_documents(tmp_path, capsys, monkeypatch):
     out = str(tmp_path / "run")
     call = ["train", "simclr", "--corpus", WORLD, "--width", "4", "--batch", "8", "--steps", "2", "--out", out]
     assert run([*call, "--snapshots", "2"]) == 0
     assert run(["choose", out]) != 0
     assert f"{out} is of pictures, and checkpoints are ranked by crops of documents" in capsys.readouterr().err
+    monkeypatch.chdir(tmp_path)
+    assert run(["analyse", f"{out}/snapshots/000000002"]) == 0  # with the pictures of the run that it is of
 
 
 def test_the_column_of_pictures_has_the_name_that_training_gives_it(trained, tmp_path, capsys):

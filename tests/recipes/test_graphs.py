@@ -42,6 +42,13 @@ def test_a_run_goes_from_a_corpus_to_scores_and_a_report(tmp_path):
     assert "nodes are described by the number 1 for every node: 1 column" in run.call["notes"]
 
 
+def test_graphs_given_in_python_have_a_name_that_no_path_has(tmp_path):
+    run = fit(made("graphcl", graphs(MANY)), tmp_path / "run", judged=False)
+    assert run.call["arguments"]["corpus"] == "<Graphs of Python: families>"
+    with pytest.raises(ValueError, match="the run was made in Python, of graphs given there"):
+        made("graphcl", run.call["arguments"]["corpus"])
+
+
 @pytest.mark.parametrize("name", ALL)
 def test_every_recipe_learns_and_ends_with_a_model(name, tmp_path):
     run = fit(made(name), tmp_path / "run", judged=False)

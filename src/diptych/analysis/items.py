@@ -47,11 +47,15 @@ def analyse(
     """As `texts.analyse`, on at most so many graphs or pictures, labelled ones first, drawn by the seed.
 
     Alignment and uniformity are of two augmentations of pictures, the same for all models of one side. Raises
-    ValueError for an encoder of anything else, DataError for fewer than 4 graphs or pictures.
+    ValueError for an encoder of anything else and where fewer than 4 are asked for, DataError for a corpus of fewer.
     """
     noun = corpus.noun
-    if len(corpus) < FEWEST or most < FEWEST:
-        raise DataError(f"CKA and ranks need {FEWEST} {noun}s at least; got {min(len(corpus), most)}")
+    if not models:
+        raise ValueError("an analysis is of one model or more; got none")
+    if most < FEWEST:
+        raise ValueError(f"--texts is {FEWEST} or more, for CKA and ranks need as many; got {most}")
+    if len(corpus) < FEWEST:
+        raise DataError(f"{corpus.name} has {counted(len(corpus), noun)}, and CKA needs {FEWEST} at least")
     chosen = corpus if len(corpus) <= most else corpus.select(thinned(len(corpus), corpus.labels, most, seed))
     n, notes, found, states = len(chosen), list[str](), dict[str, Anatomy](), dict[str, States]()
     numbered = _Numbered(range(n), chosen.labels)

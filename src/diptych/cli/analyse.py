@@ -1,7 +1,7 @@
 """`diptych analyse`: what models are like inside."""
 
 import json as jsonlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 
@@ -11,7 +11,7 @@ from diptych import runs
 from diptych.analysis import items
 from diptych.analysis.texts import analyse as analyse_texts
 from diptych.analysis.texts import probe
-from diptych.cli.corpora import Column, corpus_for
+from diptych.cli.corpora import Column, corpus_for, things
 from diptych.cli.progress import note
 from diptych.cli.suites import loaded
 from diptych.core import Encoder
@@ -91,6 +91,7 @@ def analyse(
     pairs = {names[one]: names[other] for one, other in changes.items()}
     paths = {names[each]: each for each in every}
     every_encoder = {name: loaded(each, "fp32") for name, each in paths.items()}
+    _alike(every_encoder, paths)
     there = _corpus(models, every_encoder[names[model]], corpus, text_column, label_column)
     if isinstance(there, Documents):
         tasks = [task for task in sets.tasks(sts) if isinstance(task, sets.Sts)] if sts else []
@@ -111,6 +112,17 @@ def analyse(
         print(f"{analysis.text(found)}\n\nreport  {out}")
 
 
+def _alike(encoders: Mapping[str, Encoder], paths: Mapping[str, str]) -> None:
+    """Raises ValueError for models of different things."""
+    first, *others = encoders
+    for other in others:
+        one, another = (things(encoders[name]) for name in (first, other))
+        if one != another:
+            raise ValueError(
+                f"{paths[first]} is for {one} and {paths[other]} for {another}; models are looked at with one corpus"
+            )
+
+
 def _changes(models: Sequence[str], against: str | None) -> dict[str, str]:
     """Models, and what each is compared with: the one given, or the start of the run that it is of."""
     starts = {each: against or runs.started_from(Path(each)) for each in models}
@@ -124,7 +136,7 @@ def _corpus(
     if corpus is not None:
         return corpus_for(encoder, corpus, column, label)
     named = (Path(each).expanduser() for each in models)
-    places = (folder for each in named for folder in (each, each.parent))
+    places = (folder for each in named for folder in (each, *each.absolute().parents[:2]))  # a snapshot lies two below
     run = next((folder for folder in places if (folder / "run.toml").is_file()), None)
     if run is None:
         raise ValueError("models are looked at with a corpus, and none of these is a run that names any: give --corpus")

@@ -4,6 +4,7 @@ import json as jsonlib
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
+from shlex import quote
 from typing import Any
 
 from cyclopts import App
@@ -106,6 +107,12 @@ def _named_apart(there: Sequence[Run]) -> Sequence[Run]:
 
 def _check(found: dict[Run, list[Checkpoint]]) -> None:
     """Names checkpoints apart. Raises ValueError where there is nothing to choose among."""
+    for run in [run for run, some in found.items() if not some]:
+        folder = quote(str(run.folder))
+        note(f"{run.folder} has no model yet and is left out; `diptych train --resume {folder}` goes on")
+        del found[run]
+    if not found:
+        raise ValueError("none of these runs has a model yet, so there is nothing to choose among")
     without = [str(each.folder) for each in found if not each.snapshots.is_dir()]
     if sum(map(len, found.values())) < 2:
         raise ValueError(
@@ -126,7 +133,7 @@ def _of_texts(found: dict[Run, list[Checkpoint]]) -> None:
         if kind:
             raise ValueError(
                 f"{run.folder} is of {kind}, and checkpoints are ranked by crops of documents; "
-                f"`diptych analyse {some[0].folder} ...` sets some side by side"
+                f"`diptych analyse {some[0].folder} ...` sets some of them side by side"
             )
 
 

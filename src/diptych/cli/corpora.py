@@ -18,17 +18,23 @@ STORED = 256  # short side of larger pictures in the cache, at most
 Column = Annotated[str | None, Parameter(alias="--image-column")]  # of texts or of pictures
 
 
+def things(encoder: Encoder) -> str:
+    """What an encoder is for."""
+    return "graphs" if isinstance(encoder, GraphNetwork) else "pictures" if isinstance(encoder, Vision) else "documents"
+
+
 def corpus_for(
     encoder: Encoder, path: str, column: str | None = None, label_column: str | None = None
 ) -> Documents | Pictures | Graphs:
     """Graphs for a network for them, pictures (more pixels than are seen) for an encoder of these; else documents.
 
-    `column` is that of the text or the picture. Raises what the readers raise, and ValueError for a column of graphs.
+    Graphs are described as is usual for them, whatever the network knows. `column` is that of the text or the picture.
+    Raises what the readers raise, and ValueError for a column of graphs.
     """
     if isinstance(encoder, GraphNetwork):
         if column or label_column:
             raise ValueError("the model is a network for graphs, which have no columns; leave --*-column out")
-        return graphs(path).told_by(encoder.features)
+        return graphs(path)
     if isinstance(encoder, Vision):
         return pictures(path, max(encoder.side, min(STORED, 2 * encoder.side)), column, label_column)
     return corpus_of(path, column, label_column)

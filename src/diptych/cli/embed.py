@@ -6,11 +6,13 @@ from pathlib import Path
 from cyclopts import App
 
 from diptych import encoders
-from diptych.cli.corpora import Column, corpus_for
+from diptych.cli.corpora import Column, corpus_for, things
 from diptych.cli.progress import Counter, note
 from diptych.data.documents import Documents
+from diptych.data.graphs.store import Graphs
 from diptych.embedding import apart, check
 from diptych.embedding import embed as embed_corpus
+from diptych.encoders.graph.network import GraphNetwork
 
 app = App(name="embed", help="Turn a corpus into embeddings.")
 
@@ -52,10 +54,13 @@ def embed(
     apart(out, corpus)
     encoder = encoders.load(model)
     documents = corpus_for(encoder, corpus, text_column)
+    if isinstance(documents, Graphs) and isinstance(encoder, GraphNetwork):
+        documents = documents.told_by(encoder.features)
     if text and not isinstance(documents, Documents):
         raise ValueError(f"--text puts texts beside vectors, and this corpus holds {documents.noun}s; leave it out")
     note(*documents.notes)
-    files = embed_corpus(model, encoder, documents, out, shard=shard, text=text, watch=Counter("embedding"))
+    watch = Counter("embedding", noun=things(encoder))
+    files = embed_corpus(model, encoder, documents, out, shard=shard, text=text, watch=watch)
     if json:
         print(jsonlib.dumps({"files": [str(f) for f in files], "documents": len(documents), "dim": encoder.dim}))
     else:

@@ -9,14 +9,12 @@ from cyclopts import App, Parameter
 
 from diptych import runs
 from diptych.cli import suites
-from diptych.cli.corpora import Column, corpus_for
+from diptych.cli.corpora import Column, corpus_for, things
 from diptych.cli.progress import note
 from diptych.core import Encoder, Precision
 from diptych.data.documents import Documents
 from diptych.data.graphs.store import Graphs
 from diptych.data.images.store import Pictures
-from diptych.encoders.graph.network import GraphNetwork
-from diptych.encoders.image.vision import Vision
 from diptych.judging import graphs, pictures, texts
 from diptych.report.table import table, turned
 
@@ -146,10 +144,10 @@ def _on_corpus(model: str, corpus: str, asked: Asked, precision: Precision | Non
     if not 0 <= seed < 2**32:
         raise ValueError(f"--seed is from 0 to 2**32 - 1; got {seed}")
     encoder = suites.loaded(model, precision)
-    things = _things(encoder)
+    kind = things(encoder)
     for other, names in OPTIONS.items():
-        if other != things:
-            _refuse(_told(asked, *names), things, other)
+        if other != kind:
+            _refuse(_told(asked, *names), kind, other)
     there = corpus_for(encoder, corpus, asked.text_column, asked.label_column)
     note(*there.notes)
     start = runs.started_from(Path(model))
@@ -158,12 +156,7 @@ def _on_corpus(model: str, corpus: str, asked: Asked, precision: Precision | Non
     if json:
         print(jsonlib.dumps({"model": model, "corpus": corpus, **told}, allow_nan=False))
     else:
-        print(table(told["scores"], told["errors"]) if things == "documents" else turned(told["scores"]))
-
-
-def _things(encoder: Encoder) -> str:
-    """What an encoder is judged on."""
-    return "graphs" if isinstance(encoder, GraphNetwork) else "pictures" if isinstance(encoder, Vision) else "documents"
+        print(table(told["scores"], told["errors"]) if kind == "documents" else turned(told["scores"]))
 
 
 def _judged(

@@ -9,12 +9,13 @@ from typing import Any
 from cyclopts import App
 
 from diptych import encoders
-from diptych.cli.corpora import Column, corpus_for
+from diptych.cli.corpora import Column, corpus_for, things
 from diptych.cli.progress import Counter
 from diptych.data.corpus import SURROGATES
 from diptych.data.documents import Documents
 from diptych.data.graphs.store import Graphs
 from diptych.data.images.store import Pictures
+from diptych.encoders.graph.network import GraphNetwork
 from diptych.index import Index
 from diptych.report.snippet import legible
 
@@ -56,10 +57,11 @@ def search(
     if k < 1:
         raise ValueError(f"--k is the number of documents to show, 1 or more; got {k}")
     encoder = encoders.load(model)
-    documents = corpus_for(encoder, corpus, text_column)
-    if isinstance(documents, Graphs):
+    if isinstance(encoder, GraphNetwork):
         raise ValueError("a query is a text or a picture, and the model is a network for graphs")
-    index = Index.of(model, documents, Counter("embedding"), encoder)
+    documents = corpus_for(encoder, corpus, text_column)
+    assert not isinstance(documents, Graphs)
+    index = Index.of(model, documents, Counter("embedding", noun=things(encoder)), encoder)
     queries = [SURROGATES.sub("\N{REPLACEMENT CHARACTER}", text) for text in (query, *more)]
     answers = {text: found(index, documents, text, k) for text in queries}
     if json:

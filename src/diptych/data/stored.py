@@ -27,6 +27,11 @@ UNKNOWN = -1  # class
 T = TypeVar("T")
 
 
+def given(noun: str) -> str:
+    """How the name of a corpus begins that was given to a recipe in place of a path."""
+    return f"<{noun.capitalize()}s of Python: "
+
+
 class Index(Protocol):
     """What is known of each item of a store, in memory."""
 
@@ -52,6 +57,10 @@ class Stored:
     names: Sequence[str]  # of classes
     rows: Int[np.ndarray, " n"] | None = field(default=None, kw_only=True)
     told: Path | None = field(default=None, kw_only=True)
+
+    def __str__(self) -> str:
+        """What `run.toml` calls a corpus that was given to a recipe in place of a path."""
+        return f"{given(self.noun)}{self.name}>"
 
     def __len__(self) -> int:
         return len(self.index.classes) if self.rows is None else len(self.rows)

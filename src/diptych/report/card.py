@@ -26,6 +26,9 @@ class Cost:
     samples: int | None = None  # seen in training, of pictures and graphs, which are not counted in tokens
 
 
+THINGS = {"image": "pictures", "graph": "graphs"}  # by the column of a view; all else is documents
+
+
 @dataclass(frozen=True)
 class Card:
     """One run. Everything but the name may be missing.
@@ -63,6 +66,11 @@ class Card:
     def method(self) -> str:
         """The recipe's short name: what follows the colon of its import path."""
         return self.recipe.rpartition(":")[2]
+
+    @property
+    def things(self) -> str:
+        """What the corpus is of: documents, pictures or graphs."""
+        return next((THINGS[x] for view in self.views if (x := view.get("column")) in THINGS), "documents")
 
 
 @dataclass(frozen=True)

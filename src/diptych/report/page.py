@@ -53,7 +53,7 @@ def page(card: Card, evidence: Evidence | None = None, seed: int = 0, gallery: G
     headline = headline_metric(card)
     shown = sample(evidence, seed=seed) if evidence else None
     found = atlas(shown, seed) if shown else None
-    things = "pictures" if gallery else "documents"
+    things = card.things
     return render(
         "run.html",
         title=card.name,
@@ -75,7 +75,7 @@ def page(card: Card, evidence: Evidence | None = None, seed: int = 0, gallery: G
         steps=max((line.get("step", 0) for line in card.history), default=0),
         examples=examples(shown, seed=seed) if shown else [],
         labelled=bool(shown and shown.labels),
-        of_graphs=any(view.get("column") == "graph" for view in card.views),
+        things=things,
         costs=_costs(card, things),
         judged=_judged(card, things),
         provenance=_provenance(card),
@@ -248,7 +248,7 @@ def _environment() -> "jinja2.Environment":
         "row": row_name,
         "metric": lambda name: metric(name).name,
         "meaning": lambda name: metric(name).meaning,
-        "lower": lambda name: metric(name).higher is False,
+        "lower_is_better": lambda name: metric(name).higher is False,
         "cell": value,
         "shell": lambda x: shlex.quote(str(x)),
         "quoted": lambda x: json.dumps(str(x), ensure_ascii=False),

@@ -8,11 +8,10 @@ from typing import Any
 
 import numpy as np
 
-from diptych.report.card import Card, Cost, Evidence, Gallery
+from diptych.report.card import THINGS, Card, Cost, Evidence, Gallery
 from diptych.report.drawing import Drawn
 from diptych.runs import Run
 
-COUNTED = ("image", "graph")  # columns of what is counted in samples, and not in tokens
 PICTURES, ABOUT, COLUMNS = "pictures.npz", "pictures.json", ("views", "patches")  # of evidence of pictures
 
 
@@ -20,7 +19,7 @@ def card(run: Run, name: str | None = None) -> Card:
     """The card of a run; scores and history are empty where it has none yet."""
     told, scores, history = run.call, run.scores or {}, run.metrics
     last = history[-1] if history else {}
-    counted = any(view.get("column") in COUNTED for view in told.get("views", []))
+    samples = any(view.get("column") in THINGS for view in told.get("views", []))
     return Card(
         name=name or run.name,
         recipe=told["recipe"],
@@ -38,8 +37,8 @@ def card(run: Run, name: str | None = None) -> Card:
         history=history,
         cost=Cost(
             seconds=last.get("seconds"),
-            tokens=None if counted else last.get("tokens"),
-            samples=last["step"] * told["batch"] if counted and last else None,
+            tokens=None if samples else last.get("tokens"),
+            samples=last["step"] * told["batch"] if samples and last and "batch" in told else None,
             documents=told.get("documents"),
             parameters=told.get("parameters"),
             trained=told.get("trained"),

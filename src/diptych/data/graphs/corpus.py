@@ -12,6 +12,7 @@ from diptych.data.graphs import families, lines, processed, store, tu
 from diptych.data.graphs.arrays import Arrays
 from diptych.data.graphs.item import Item
 from diptych.data.graphs.store import Graphs
+from diptych.data.stored import given
 from diptych.data.tally import Tally
 from diptych.graphs.features import Kind
 from diptych.plural import counted
@@ -66,6 +67,11 @@ def graphs(path: str | Path, features: Kind | None = None) -> Graphs:
 
 def find(path: str | Path) -> Source:
     """The source at a path, by its name and what is there. Raises as `graphs` does."""
+    if str(path).startswith(given("graph")):
+        raise ValueError(
+            f"{path} are no path: the run was made in Python, of graphs given there; make its recipe of the same "
+            "graphs again, and `diptych.resume(recipe, run)` finishes it, `diptych.fit(recipe, new)` repeats it"
+        )
     if families.named(str(path)) and not Path(path).exists():
         return families.Families.of(str(path))
     place = Path(os.path.expanduser(path))

@@ -17,6 +17,7 @@ from diptych.data.images.cifar import BINARY, Cifar
 from diptych.data.images.folder import Folder, is_picture
 from diptych.data.images.item import Item
 from diptych.data.images.store import Pictures
+from diptych.data.stored import given
 from diptych.data.tally import Tally
 from diptych.plural import counted
 
@@ -71,7 +72,7 @@ def pictures(
 
 def find(path: str | Path, image: str | None = None, label: str | None = None) -> Source:
     """The source at a path, by its name and what is there. Raises as `pictures` does."""
-    if str(path).startswith(store.GIVEN):
+    if str(path).startswith(given("picture")):
         raise ValueError(
             f"{path} are no path: the run was made in Python, of pictures given there; make its recipe of the same "
             "pictures again, and `diptych.resume(recipe, run)` finishes it, `diptych.fit(recipe, new)` repeats it"

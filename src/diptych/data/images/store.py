@@ -27,7 +27,6 @@ from diptych.data.tally import Tally
 COLUMN = "image"  # of a record
 MASK, DEPTH = "mask", "depth"  # maps of a corpus
 IGNORE = 255  # by custom the number of pixels without a class
-GIVEN = "<Pictures of Python: "
 
 
 @dataclass(frozen=True, eq=False)
@@ -50,10 +49,6 @@ class Pictures(Stored):
     pixels: UInt8[np.ndarray, " 3N"]
     flat: Mapping[str, Shaped[np.ndarray, " N"]] = field(default_factory=dict)  # maps
     ignore: int = field(default=IGNORE, kw_only=True)
-
-    def __str__(self) -> str:
-        """What `run.toml` calls pictures that were given to a recipe in place of a path."""
-        return f"{GIVEN}{self.name}>"
 
     def __getitem__(self, i: int) -> Record:
         return {COLUMN: self.picture(i)}
