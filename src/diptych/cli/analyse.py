@@ -9,8 +9,8 @@ from cyclopts import App
 
 from diptych import runs
 from diptych.analysis import items
+from diptych.analysis.texts import Probe, probe
 from diptych.analysis.texts import analyse as analyse_texts
-from diptych.analysis.texts import probe
 from diptych.cli.corpora import Column, corpus_for, things
 from diptych.cli.progress import note
 from diptych.cli.suites import loaded
@@ -94,14 +94,11 @@ def analyse(
     _alike(every_encoder, paths)
     there = _corpus(models, every_encoder[names[model]], corpus, text_column, label_column)
     if isinstance(there, Documents):
-        tasks = [task for task in sets.tasks(sts) if isinstance(task, sets.Sts)] if sts else []
-        note(*asked.notes(tasks))
-        looked_at = probe(there, texts, tasks, kernel, seed)
-        note(*looked_at.documents.notes)
+        looked_at = _probe(there, texts, sts, kernel, seed)
         found = analyse_texts(every_encoder, looked_at, pairs, paths, note)
+    elif sts:
+        raise ValueError(f"--sts has pairs of sentences, and {model} is of {there.noun}s; leave it out")
     else:
-        if sts:
-            raise ValueError(f"--sts has pairs of sentences, and {model} is of {there.noun}s; leave it out")
         note(*there.notes)
         found = items.analyse(every_encoder, there, pairs, paths, texts, kernel, seed, note)
     note(*found.notes)
@@ -110,6 +107,15 @@ def analyse(
         print(jsonlib.dumps({**asdict(found), "report": str(out)}, allow_nan=False))
     else:
         print(f"{analysis.text(found)}\n\nreport  {out}")
+
+
+def _probe(documents: Documents, most: int, sts: Path | None, kernel: Kernel, seed: int) -> Probe:
+    """What every model of texts is asked; says what is to be known of it."""
+    tasks = [task for task in sets.tasks(sts) if isinstance(task, sets.Sts)] if sts else []
+    note(*asked.notes(tasks))
+    found = probe(documents, most, tasks, kernel, seed)
+    note(*found.documents.notes)
+    return found
 
 
 def _alike(encoders: Mapping[str, Encoder], paths: Mapping[str, str]) -> None:

@@ -7,34 +7,21 @@ from typing import Any
 
 import numpy as np
 
-from diptych import encoders, runs
-from diptych.core import Encoder
+from diptych.core import Encoder, Recipe
 from diptych.data.graphs.store import Graphs
 from diptych.embedding import write_npy
 from diptych.encoders.graph.network import GraphNetwork
 from diptych.evaluate.graphs import task as of_graphs
 from diptych.evaluate.graphs.svm import Protocol
-from diptych.judging.pages import pages
 from diptych.plural import counted
 from diptych.report.drawing import MOST as DRAWN
-from diptych.runs import Run, whole
-from diptych.train import processes
 
 SHOWN = 3_000  # graphs that the report shows
 
 
-def write_up(run: Run, graphs: Graphs, beside: Mapping[str, Encoder]) -> list[str]:
-    """As `write_up`, of a run on graphs."""
-    if not processes.world().first:
-        return []
-    encoder, start = encoders.load(run.model), encoders.load(run.start)
-    told = examine(encoder, start, graphs, beside)
-    runs.write_json(run.folder / "scores.json", told)
-    with whole(run.evidence) as part:
-        _gather(part, graphs, encoder, start)
-    pages(run)
-    notes: list[str] = told["notes"]
-    return notes
+def judged(recipe: Recipe, encoder: Encoder, start: Encoder, beside: Mapping[str, Encoder]) -> dict[str, Any]:
+    """Scores of a run on graphs."""
+    return examine(encoder, start, recipe.documents, beside)
 
 
 def examine(
@@ -56,10 +43,11 @@ def examine(
     return {**told, "errors": {}, "notes": notes, "documents": len(graphs)}
 
 
-def _gather(folder: Path, graphs: Graphs, encoder: Encoder, start: Encoder) -> None:
+def gather(folder: Path, recipe: Recipe, encoder: Encoder, start: Encoder) -> None:
     """Some graphs, drawn at random, where they lie before and after, and what is needed to draw the small ones."""
-    chosen = np.sort(np.random.default_rng(0).permutation(len(graphs))[:SHOWN])
-    graphs = graphs.select(chosen)
+    whole: Graphs = recipe.documents
+    chosen = np.sort(np.random.default_rng(0).permutation(len(whole))[:SHOWN])
+    graphs = whole.select(chosen)
     folder.mkdir()
     for name, each in (("after.npy", encoder), ("before.npy", start)):
         vectors = each.encode(graphs.items)

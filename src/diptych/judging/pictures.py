@@ -1,34 +1,28 @@
 """Encoders of pictures, judged on what the corpus knows of them, beside their start and plain pixels."""
 
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
-from diptych import encoders, gallery, runs
+from diptych import gallery
 from diptych.core import Encoder, Recipe
 from diptych.data.images.store import Pictures
 from diptych.encoders.image.pixels import Pixels
 from diptych.encoders.image.vision import Vision
 from diptych.evaluate.images import corpus as of_corpus
 from diptych.evaluate.images.task import PictureTask, table
-from diptych.judging.pages import pages
-from diptych.runs import Run, whole
-from diptych.train import processes
 from diptych.views.input.image.strategy import Augmentation
 
 
-def write_up(run: Run, recipe: Recipe, pictures: Pictures, beside: Mapping[str, Encoder]) -> list[str]:
-    """As `write_up`, of a run on pictures."""
-    if not processes.world().first:
-        return []
-    encoder, start = encoders.load(run.model), encoders.load(run.start)
-    told = examine(encoder, start, pictures, beside, recipe.tasks)
-    runs.write_json(run.folder / "scores.json", told)
-    with whole(run.evidence) as part:
-        part.mkdir(exist_ok=True)
-        gallery.write(part, gallery.gallery(pictures.items, pictures.labels, encoder, start, recipe))  # type: ignore[arg-type]
-    pages(run)
-    notes: list[str] = told["notes"]
-    return notes
+def judged(recipe: Recipe, encoder: Encoder, start: Encoder, beside: Mapping[str, Encoder]) -> dict[str, Any]:
+    """Scores of a run on pictures."""
+    return examine(encoder, start, recipe.documents, beside, recipe.tasks)
+
+
+def gather(folder: Path, recipe: Recipe, encoder: Encoder, start: Encoder) -> None:
+    """The gallery of a run: what the network saw, where some pictures lie, and the colours of their patches."""
+    shown = recipe.documents
+    gallery.write(folder, gallery.gallery(shown.items, shown.labels, encoder, start, recipe))  # type: ignore[arg-type]
 
 
 def examine(

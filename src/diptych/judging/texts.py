@@ -9,19 +9,15 @@ from typing import Any
 
 import numpy as np
 
-from diptych import encoders, runs
-from diptych.core import Encoder
+from diptych.core import Encoder, Recipe
 from diptych.data.documents import Documents
 from diptych.data.pairs import crop_pairs
 from diptych.embedding import write_npy
 from diptych.evaluate import along
 from diptych.evaluate.split import thinned
 from diptych.evaluate.suite import Encode, Judgement, judge
-from diptych.evaluate.task import Task
 from diptych.evaluate.tfidf import TfIdf
-from diptych.judging.pages import pages
 from diptych.plural import counted
-from diptych.runs import Run, whole
 from diptych.train import processes
 
 MOST = 30_000  # documents that are judged
@@ -29,28 +25,14 @@ SHOWN = 3_000  # documents that the report shows
 QUICK = ("knn", "knn_cosine", "crop_retrieval", "alignment", "uniformity")  # judged after training
 
 
-def write_up(
-    run: Run, documents: Documents | None, beside: Mapping[str, Encoder], tasks: Sequence[Task] = ()
-) -> list[str]:
-    """Writes scores, evidence, report and model card of a trained run; returns what a person should know.
-
-    It is judged on documents, on tasks, or on both; without either the report shows how it learned.
-    """
-    encoder, start = encoders.load(run.model), encoders.load(run.start)
+def judged(recipe: Recipe, encoder: Encoder, start: Encoder, beside: Mapping[str, Encoder]) -> dict[str, Any]:
+    """Scores of a run on documents, on tasks, or on both. Several processes share the encoding."""
     told: dict[str, Any] = {"scores": {}, "errors": {}, "notes": []}
-    if documents is not None:
-        told = dataclasses.asdict(examine(encoder, start, documents, beside, QUICK))
-    if tasks:
-        told = _with_tasks(told, along.table(tasks, _rows(encoder, start, beside)))
-    notes: list[str] = told["notes"]
-    if not processes.world().first:
-        return notes
-    runs.write_json(run.folder / "scores.json", told)
-    if documents is not None:
-        with whole(run.evidence) as part:
-            _gather(part, documents, encoder, start)
-    pages(run)
-    return notes
+    if recipe.documents is not None:
+        told = dataclasses.asdict(examine(encoder, start, recipe.documents, beside, QUICK))
+    if recipe.tasks:
+        told = _with_tasks(told, along.table(recipe.tasks, _rows(encoder, start, beside)))
+    return told
 
 
 def examine(
@@ -92,8 +74,9 @@ def _with_tasks(judged: dict[str, Any], asked: dict[str, Any]) -> dict[str, Any]
     return {**judged, "scores": scores, "results": asked["results"], "notes": [*judged["notes"], *asked["notes"]]}
 
 
-def _gather(folder: Path, documents: Documents, encoder: Encoder, start: Encoder) -> None:
+def gather(folder: Path, recipe: Recipe, encoder: Encoder, start: Encoder) -> None:
     """Some documents, drawn at random, and where they lie before and after."""
+    documents: Documents = recipe.documents
     chosen = np.random.default_rng(0).permutation(len(documents))[:SHOWN]
     documents = documents.select(np.sort(chosen).tolist())
     folder.mkdir()
