@@ -57,10 +57,19 @@ def strategies(runs: Runs, recipe: str, metric: str) -> None:
                         continue
                     longer = less(runs, corpus, f"{arm(which)}:times={times}", arm(which), metric)
                     print(f"  34: {which}, {times} times the steps, less once {longer}")
-        if len(there) > 1:
-            shared = sorted(gaps[0].keys() & gaps[-1].keys())
-            shrunk = spread([gaps[0][s] - gaps[-1][s] for s in shared])
-            print(f"31: {recipe}: the gap at {there[0]} less that at {there[-1]}: {shrunk}")
+        for times in ("", ":times=3", ":times=10"):
+            shrinks(runs, name, arm("original") + times, arm("crop") + times, metric)
+
+
+def shrinks(runs: Runs, name: str, original: str, crop: str, metric: str) -> None:
+    """Claim 31: how much nearer two arms come from the smallest corpus that has both to the largest."""
+    there = [corpus for corpus in sizes(runs, name) if {original, crop} <= runs[corpus].keys()]
+    if len(there) < 2:
+        return
+    small, large = (each(runs[x][original], runs[x][crop], metric) for x in (there[0], there[-1]))
+    shared = sorted(small.keys() & large.keys())
+    told = f"the gap of {original} at {there[0]} less that at {there[-1]}"
+    print(f"31: {told}: {spread([small[s] - large[s] for s in shared])}; there {spread([large[s] for s in shared])}")
 
 
 def ablations(runs: Runs, corpus: str, metric: str) -> None:

@@ -8,9 +8,10 @@ FOLDER has images/: cifar10_train20k.parquet, cifar10_test4k.parquet, camvid_ci.
 All runs of a corpus are asked the same: 4,000 test pictures, which nobody learns from, by k-NN (k 20) and a linear
 probe from the labels of the same 5,000 pictures of the training part (the world: 2,000 and 3,000 pictures of another
 seed), how alike augmentations are, and the rank; of networks with patches also masks (CamVid) and depths (RGB-D
-frames), by a linear layer on what is frozen. With --validate the last 2,000 training pictures are asked in place of
-the test pictures, and no maps: settings are chosen by these. An arm is written RECIPE:option=value:option=value, a
-group by its name:
+frames), by a linear layer on what is frozen. Runs on the world are asked for the masks and depths of the world itself,
+of 5,000 pictures of that other seed. With --validate the last 2,000 training pictures are asked in place of the test
+pictures, a third seed of the world, and no maps of photographs: settings are chosen by these. An arm is written
+RECIPE:option=value:option=value, a group by its name:
 
     strategies  simclr and dinov2 with each of the four strategies of arXiv:2406.09294
     masks       dinov2 with crops alone: no hidden patches, no iBOT, no KoLeo
@@ -100,6 +101,13 @@ def order() -> np.ndarray:
     return np.random.default_rng(0).permutation(TRAIN)
 
 
+def elsewhere(validate: bool) -> Any:
+    """Pictures of the world that nobody learns from."""
+    from diptych.data.images.corpus import pictures
+
+    return pictures(f"world:n={VALIDATION + WORLD_TEST}:size={SIDE}:seed={2 if validate else 1}", SIDE)
+
+
 @cache
 def asked(data: Path, corpus: str, validate: bool) -> Any:
     """Pictures whose classes are asked, and those that are known."""
@@ -108,7 +116,7 @@ def asked(data: Path, corpus: str, validate: bool) -> Any:
     from diptych.evaluate.images.classes import Classes
 
     if corpus.startswith("world"):
-        whole = pictures(f"world:n={VALIDATION + WORLD_TEST}:size={SIDE}:seed={2 if validate else 1}", SIDE)
+        whole = elsewhere(validate)
         known, test = whole.select(range(VALIDATION)), whole.select(range(VALIDATION, len(whole)))
     else:
         whole = pictures(str(data / "images" / "cifar10_train20k.parquet"), SIDE)
@@ -120,11 +128,16 @@ def asked(data: Path, corpus: str, validate: bool) -> Any:
 
 
 @cache
-def dense(data: Path) -> list[Any]:
-    """Masks and depths of photographs that nobody learned from."""
+def dense(data: Path, world: bool, validate: bool) -> list[Any]:
+    """Masks and depths of pictures that nobody learned from: of the world, or of photographs."""
     from diptych.data.images.corpus import pictures
     from diptych.evaluate.images import depth, segmentation
 
+    if world:
+        whole = elsewhere(validate)
+        return [segmentation.task(whole), depth.task(whole)]
+    if validate:
+        return []
     streets, frames = (pictures(str(data / "images" / name), SIDE) for name in MAPS)
     return [segmentation.task(streets, ignore=VOID), depth.task(frames)]
 
@@ -141,7 +154,7 @@ def judged(encoder: Any, job: "Job") -> dict[str, float]:
     classes = asked(given.data, corpus, given.validate)
     test = classes.data.pictures["test"]
     same = Invariance(corpus, test[:500], replace(usual(), size=SIDE).transform)
-    maps = dense(given.data) if encoder.patch and not given.validate else []
+    maps = dense(given.data, corpus.startswith("world"), given.validate) if encoder.patch else []
     found = {line.metric: line.value for task in (classes, same, *maps) for line in task.score(encoder)}
     rows = torch.from_numpy(np.asarray(encoder.embed(test[:1000]), np.float32))
     return {k: round(float(x), 4) for k, x in found.items()} | {"rank": round(float(effective_rank(rows)), 2)}
