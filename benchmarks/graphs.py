@@ -82,7 +82,10 @@ def line(given: argparse.Namespace, name: str, arm: str, seed: int) -> dict[str,
     """The name of a run, and what decides it."""
     decided: dict[str, Any] = {"protocols": sorted(given.protocols.split(",")), "scaled": given.scaled}
     if parsed(arm)[0] not in UNLEARNED:
+        from diptych.core.precision import has_bf16
+
         decided |= {"epochs": None, "steps": given.steps} if given.steps else {"epochs": given.epochs}
+        decided["heads"] = "bf16" if has_bf16("cpu") else "fp32"  # blocks are never in bf16
     return {"set": name, "arm": arm, "seed": seed, "settings": decided}
 
 
@@ -133,7 +136,8 @@ def trained(
     own = {"steps": given.steps or max(1, round(epochs * math.ceil(len(corpus) / options.get("batch", BATCH))))}
     recipe = getattr(recipes, name)(corpus, seed=seed, **{**own, **options})
     lines: list[Mapping[str, Any]] = []
-    probe = Rank(corpus.items[: min(len(corpus), 512)], max(1, recipe.steps // 5))
+    shown = np.random.default_rng(0).permutation(len(corpus))[:512]  # files are sorted by class
+    probe = Rank(corpus.select(shown).items, max(1, recipe.steps // 5))
     with tempfile.TemporaryDirectory() as scratch:
         train(recipe, Path(scratch), Machine(checkpoint=1e9, workers=0), [Geometry(), probe], lines.append)
     names = ("loss", "alignment", "uniformity", "rank", "rank_centred", "batch_rank")
@@ -148,9 +152,10 @@ def calibrated(network: Any, corpus: Any) -> Any:
     for part in network.modules():
         if isinstance(part, torch.nn.BatchNorm1d):
             part.momentum = None  # a mean of all batches
+    items = corpus.select(np.random.default_rng(0).permutation(len(corpus))).items  # files are sorted by class
     with torch.no_grad():
-        for start in range(0, len(corpus), BATCH):
-            network.train()(network.collate(corpus.items[start : start + BATCH]))
+        for start in range(0, len(items), BATCH):
+            network.train()(network.collate(items[start : start + BATCH]))
     return network
 
 

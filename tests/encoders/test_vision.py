@@ -57,20 +57,22 @@ def test_a_saved_network_loads_again_and_embeds_alike(family, tmp_path):
     assert (again.side, again.pooling, again.patch) == (encoder.side, encoder.pooling, encoder.patch)
 
 
+@pytest.mark.parametrize("pooling", [None, "mean"])
 @FAMILIES
-def test_plain_transformers_loads_it_and_its_processor_and_embeds_alike(family, tmp_path, monkeypatch):
+def test_plain_transformers_loads_it_and_its_processor_and_embeds_alike(family, pooling, tmp_path, monkeypatch):
     from transformers import AutoImageProcessor, AutoModel, dynamic_module_utils
 
     monkeypatch.setattr(dynamic_module_utils, "HF_MODULES_CACHE", str(tmp_path / "code"))
     encoder = SMALL[family]().eval()
-    encoder.precision = "fp32"
+    encoder.precision, encoder.pooling = "fp32", pooling or encoder.pooling
     encoder.save(tmp_path / "model")
     network = AutoModel.from_pretrained(tmp_path / "model", trust_remote_code=family == "resnet").eval()
     processor = AutoImageProcessor.from_pretrained(tmp_path / "model")
     images = [Image.fromarray(smooth(20 + i, 30, i)) for i in range(4)]
     with torch.no_grad():
-        states = network(**processor(images, return_tensors="pt")).last_hidden_state
-    plain = states.mean((2, 3)) if states.ndim == 4 else states[:, 0]
+        found = network(**processor(images, return_tensors="pt"))
+    told = json.loads((tmp_path / "model" / "diptych.json").read_text())["embedding"]
+    plain = eval(f"found.{told}", {"found": found})
     ours = encoder.encode(images)
     assert np.abs(ours - plain.numpy()).max() < 0.05 * np.abs(ours).max()  # Pillow rounds pixels
     assert torch.nn.functional.cosine_similarity(torch.tensor(ours), plain).min() > 0.999

@@ -12,7 +12,7 @@ from drawings import graph, pairs, random, ring, rows
 from diptych.core import Change, Graph
 from diptych.graphs.batch import tensors
 
-KINDS = ["drop nodes", "drop edges", "add edges", "mask", "noise"]
+KINDS = ["drop nodes", "drop edges", "add edges", "move edges", "mask", "noise"]
 
 
 def changed(one, *changes):
@@ -69,6 +69,14 @@ def test_edges_that_are_added_are_new_and_no_loops_and_as_many_as_are_asked():
         assert after > before
         assert len(after) == len(before) + int(0.3 * len(before))
         assert all(a != b for a, b in after)
+
+
+def test_as_many_edges_are_added_as_go_and_none_of_those_that_go():
+    for one in many("move edges", size=20):
+        before = {(a, b) for a, b in one.edges.T.tolist() if a <= b}
+        after = pairs(tensors([one], 5), 0)
+        assert len(before - after) == len(after - before) == int(0.3 * len(before))
+        assert all(a != b for a, b in after - before)
 
 
 def test_a_complete_graph_gets_no_edge_more():

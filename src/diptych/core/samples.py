@@ -87,7 +87,7 @@ class Picture:
     plan: Plan = Plan()
 
 
-Alteration = Literal["drop nodes", "keep nodes", "drop edges", "add edges", "mask", "noise"]
+Alteration = Literal["drop nodes", "keep nodes", "drop edges", "add edges", "move edges", "mask", "noise"]
 
 
 @dataclass(frozen=True, eq=False)

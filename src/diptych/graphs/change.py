@@ -136,16 +136,28 @@ def keep_nodes(whole: Together, wanted: Wanted) -> Together:
 
 
 def drop_edges(whole: Together, wanted: Wanted) -> Together:
+    return _joined(whole, _kept(whole, wanted), np.empty(0, np.int64))
+
+
+def add_edges(whole: Together, wanted: Wanted) -> Together:
+    return _joined(whole, np.ones(len(whole.source), bool), _new(whole, wanted))
+
+
+def move_edges(whole: Together, wanted: Wanted) -> Together:
+    """As many are added as go, and none of those that go."""
+    return _joined(whole, _kept(whole, wanted), _new(whole, replace(wanted, key=mixed(wanted.key))))
+
+
+def _kept(whole: Together, wanted: Wanted) -> Bool[np.ndarray, " e"]:
     """Both directions of an edge have the same noise, and so the same fate."""
     graph, low, high, once = _pairs(whole)
     bits = noise(wanted.key[graph], (low << 32) + high)
     many = wanted.many(np.bincount(graph[once], minlength=len(whole.sizes)))
-    kept = ~first(graph, bits, many, once)
-    return replace(whole, source=whole.source[kept], target=whole.target[kept])
+    return ~first(graph, bits, many, once)
 
 
-def add_edges(whole: Together, wanted: Wanted) -> Together:
-    """Pairs are drawn at random; those that are there, or loops, are drawn again, `AGAIN` times at most."""
+def _new(whole: Together, wanted: Wanted) -> Int[np.ndarray, " m"]:
+    """Pairs that have no edge, drawn at random; those that are there, or loops, again, `AGAIN` times at most."""
     graph, _, _, once = _pairs(whole)
     missing = wanted.many(np.bincount(graph[once], minlength=len(whole.sizes)))
     there, new = whole.source * whole.nodes + whole.target, np.empty(0, np.int64)
@@ -156,9 +168,17 @@ def add_edges(whole: Together, wanted: Wanted) -> Together:
         pair = pair[~(_among(there, pair) | np.isin(pair, new))]
         new = np.concatenate([new, pair])
         missing = missing - np.bincount(whole.graph[pair // whole.nodes], minlength=len(missing))
-    low, high = np.divmod(new, whole.nodes)
-    there = np.sort(np.concatenate([there, new, high * whole.nodes + low]))
-    return replace(whole, source=there // whole.nodes, target=there % whole.nodes)
+    return new
+
+
+def _joined(whole: Together, kept: Bool[np.ndarray, " e"], new: Int[np.ndarray, " m"]) -> Together:
+    """The edges that are kept, and new ones in both directions."""
+    source, target = whole.source[kept], whole.target[kept]
+    if len(new):
+        low, high = np.divmod(new, whole.nodes)
+        every = np.sort(np.concatenate([source * whole.nodes + target, new, high * whole.nodes + low]))
+        source, target = np.divmod(every, whole.nodes)
+    return replace(whole, source=source, target=target)
 
 
 def _drawn(whole: Together, wanted: Wanted, many: Int[np.ndarray, " b"], turn: int) -> Int[np.ndarray, " m"]:
@@ -218,6 +238,7 @@ KINDS: dict[Alteration, Callable[[Together, Wanted], Together]] = {
     "keep nodes": keep_nodes,
     "drop edges": drop_edges,
     "add edges": add_edges,
+    "move edges": move_edges,
     "mask": mask,
     "noise": with_noise,
 }

@@ -132,13 +132,12 @@ def transform_of(given: Mapping[str, Any], usual: Augmentation) -> "Transform":
     from diptych.views.input.graph import change
     from diptych.views.input.graph.choice import OneOf
     from diptych.views.input.graph.subgraph import RandomWalk
-    from diptych.views.input.then import Then
 
     name, ratio = given.get("augmentation", usual), given.get("ratio", 0.1)
     if name == "none" and "ratio" in given:
         raise ValueError(f"--ratio {ratio} is a part that is changed, and with --augmentation none nothing is")
     nodes, walk, noise = change.DropNodes(ratio), RandomWalk(ratio), change.MaskFeatures(ratio, "noise")
-    edges = Then(change.DropEdges(ratio), change.AddEdges(ratio))
+    edges = change.MoveEdges(ratio)
     known: dict[str, Transform] = {
         "drop-nodes": nodes,
         "drop-edges": change.DropEdges(ratio),

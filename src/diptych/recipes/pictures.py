@@ -179,7 +179,7 @@ def _ignoring(pictures: "Pictures", given: Mapping[str, Any]) -> "Pictures":
 
 def _learned(pictures: "Pictures", given: Mapping[str, Any]) -> "tuple[Pictures, list[str]]":
     """The pictures to learn from, and what to say of that."""
-    from diptych.evaluate.split import train_only
+    from diptych.evaluate.images.corpus import never_asked
     from diptych.plural import counted
 
     train = pictures.part("train")
@@ -187,7 +187,7 @@ def _learned(pictures: "Pictures", given: Mapping[str, Any]) -> "tuple[Pictures,
         others = counted(len(pictures) - len(train), "picture")
         return pictures.select(train), [f"learned from the {len(train):,} of the training part; {others} are not seen"]
     if given.get("train_only"):
-        return pictures.select(train_only(len(pictures), pictures.labels)), []
+        return pictures.select(never_asked(pictures)), []
     return pictures, []
 
 

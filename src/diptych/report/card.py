@@ -57,6 +57,7 @@ class Card:
     commit: str = ""
     fingerprint: str = ""  # of what it learned from: of texts also their tokens
     model: str = "model"  # what to give to SentenceTransformer
+    embedding: str = "last_hidden_state"  # of a picture, in what its network gives
     own_code: bool = False  # the model's folder holds code that `transformers` has to be allowed
     notes: Sequence[str] = ()
     settings: Mapping[str, Any] = field(default_factory=dict)  # what defaults came to, of all that is learned by

@@ -117,7 +117,7 @@ from transformers import AutoImageProcessor, AutoModel
 
 processor = AutoImageProcessor.from_pretrained({json.dumps(model)})
 network = AutoModel.from_pretrained({json.dumps(model)}{allowed}).eval()
-states = network(**processor(Image.open("picture.png"), return_tensors="pt")).last_hidden_state
+embedding = network(**processor(Image.open("picture.png"), return_tensors="pt")).{card.embedding}
 ```
 
 ```sh

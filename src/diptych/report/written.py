@@ -50,13 +50,16 @@ def card(run: Run, name: str | None = None) -> Card:
         fingerprint=told.get("fingerprint", ""),
         documents=told.get("documents_fingerprint", ""),
         model=str(run.model),
-        own_code=_own_code(run.model / "config.json"),
+        **_of_network(run.model),
         notes=[*told.get("notes", []), *scores.get("notes", [])],
     )
 
 
-def _own_code(config: Path) -> bool:
-    return config.is_file() and "auto_map" in json.loads(config.read_text())
+def _of_network(model: Path) -> dict[str, Any]:
+    """What a user of `transformers` has to know of a network for pictures."""
+    files = [model / name for name in ("config.json", "diptych.json")]
+    config, ours = (json.loads(file.read_text()) if file.is_file() else {} for file in files)
+    return {"own_code": "auto_map" in config} | {k: ours[k] for k in ("embedding",) if k in ours}
 
 
 def _settings(told: Mapping[str, Any]) -> dict[str, Any]:

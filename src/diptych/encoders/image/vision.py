@@ -210,6 +210,13 @@ class Vision(Encoder):
             return hidden.float().mean((2, 3))
         return hidden[:, 0].float() if self.pooling == "cls" else hidden[:, self.before :].float().mean(1)
 
+    @property
+    def embedding(self) -> str:
+        """Where an embedding is in what the network gives, as Python."""
+        if not self._tokens:
+            return "last_hidden_state.mean((2, 3))"
+        return "last_hidden_state[:, 0]" if self.pooling == "cls" else f"last_hidden_state[:, {self.before}:].mean(1)"
+
     def _recomputed(self, again: Callable[[nn.Module], AbstractContextManager[Any]]) -> AbstractContextManager[None]:
         """Blocks that keep nothing, if that is wanted and there is something to keep."""
         wanted = self.recompute and self.training and torch.is_grad_enabled()
@@ -224,7 +231,7 @@ class Vision(Encoder):
         with layout.staged(folder) as new, quiet():
             self.network.save_pretrained(new, safe_serialization=True)
             layout.write_json(new / PROCESSOR, self._processor())
-            layout.write_json(new / OURS, {"pooling": self.pooling})
+            layout.write_json(new / OURS, {"pooling": self.pooling, "embedding": self.embedding})
 
     def _processor(self) -> dict[str, Any]:
         return {

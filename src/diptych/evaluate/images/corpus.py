@@ -1,5 +1,6 @@
 """A corpus of pictures as tasks."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import get_args
@@ -15,7 +16,7 @@ from diptych.evaluate.images import arrays, depth, segmentation
 from diptych.evaluate.images.classes import Classes
 from diptych.evaluate.images.invariance import Invariance
 from diptych.evaluate.images.task import PictureTask
-from diptych.evaluate.split import labelled, split
+from diptych.evaluate.split import labelled, split, thinned, train_only
 from diptych.plural import counted
 
 MOST = 30_000  # pictures that are judged
@@ -35,8 +36,9 @@ def tasks(
     """
     name, notes = arrays.named(corpus), []
     if len(corpus) > MOST:
-        notes.append(f"Judged on {MOST:,} of {counted(len(corpus), 'picture')}, drawn at random.")
-        corpus = corpus.select(np.sort(np.random.default_rng(seed).permutation(len(corpus))[:MOST]))
+        how = "evenly taken" if _too_few(corpus) else "drawn at random"
+        notes.append(f"Judged on {MOST:,} of {counted(len(corpus), 'picture')}, {how}.")
+        corpus = corpus.select(_some(corpus, seed))
     found: list[PictureTask] = []
     parted = corpus
     if reason := _too_few(corpus):
@@ -56,6 +58,20 @@ def tasks(
     if len(some) > 1:
         found.append(Invariance(name, [corpus.picture(i) for i in some], augment, seed=seed))
     return found, notes
+
+
+def _some(corpus: Pictures, seed: int) -> Int[np.ndarray, " n"]:
+    """Where the MOST that are judged lie: a test picture is one of all, and what is parted by order stays in order."""
+    if _too_few(corpus):
+        return np.arange(MOST) * len(corpus) // MOST
+    return thinned(len(corpus), corpus.labels, MOST, seed)
+
+
+def never_asked(corpus: Pictures) -> Int[np.ndarray, " n"]:
+    """The places of the pictures that no task of a corpus without parts asks for their class, mask or depth."""
+    if not _too_few(corpus):
+        return train_only(len(corpus), corpus.labels)
+    return np.arange(math.floor(arrays.BY_ORDER["test"][0] * len(corpus)) if corpus.flat else len(corpus))
 
 
 def _too_few(corpus: Pictures) -> str | None:

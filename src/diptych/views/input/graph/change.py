@@ -67,6 +67,19 @@ class AddEdges:
         return with_change(graph, "add edges", self.ratio, draw)
 
 
+@dataclass(frozen=True)
+class MoveEdges:
+    """Takes floor(ratio m) of m edges away, and adds as many between nodes that had none, as `AddEdges` does."""
+
+    ratio: float = 0.1
+
+    def __post_init__(self) -> None:
+        checked(self.ratio)
+
+    def __call__(self, graph: Graph, draw: Draw) -> Graph:
+        return with_change(graph, "move edges", self.ratio, draw)
+
+
 Fill = Literal["zero", "noise"]
 
 
