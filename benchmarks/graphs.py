@@ -85,7 +85,7 @@ def line(given: argparse.Namespace, name: str, arm: str, seed: int) -> dict[str,
         from diptych.core.precision import has_bf16
 
         decided |= {"epochs": None, "steps": given.steps} if given.steps else {"epochs": given.epochs}
-        decided["heads"] = "bf16" if has_bf16("cpu") else "fp32"  # blocks are never in bf16
+        decided["bf16"] = has_bf16("cpu")  # heads of a model are in it where the processor has it, graph layers never
     return {"set": name, "arm": arm, "seed": seed, "settings": decided}
 
 
