@@ -350,7 +350,13 @@ def test_graphs_of_others_that_do_not_go_together_are_refused(told, said):
         ({"norm": "graph"}, "norm is one of batch, layer, none"),
         ({"depth": 0}, "a width and a depth of 1 or more"),
         ({"conv": "torch_geometric.nn.SAGEConv"}, "MODULE:CLASS such as torch_geometric.nn:SAGEConv"),
-        ({"conv": "torch_geometric.nn:ChebConv"}, r"not made of two widths alone \(.*wrap it in a class of your own"),
+        (
+            {"conv": "torch_geometric.nn:ChebConv"},
+            "not made of two widths, .*wrap it in a class of your own",
+        ),
+        ({"conv": "torch_geometric.nn:GINConv"}, r"called with nodes and edges \(TypeError: 'int'.*wrap it"),
+        ({"conv": "torch_geometric.nn:GINEConv"}, "wrap it in a class of your own"),
+        ({"conv": "torch_geometric.nn:GatedGraphConv"}, "wrap it in a class of your own"),
         ({"conv": "elsewhere:Conv"}, "one of your own, 'elsewhere:Conv', is to be imported before"),
     ],
 )

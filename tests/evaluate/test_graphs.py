@@ -218,6 +218,20 @@ def test_graphs_without_a_class_are_not_asked_and_that_is_said(tmp_path):
     assert "1 graph without a class is not asked." in notes
 
 
+def test_a_protocol_that_cannot_ask_is_left_out_and_the_other_asks(tmp_path):
+    order = np.random.default_rng(0).permutation(40)
+    rare = [int(i in order[-2:]) for i in range(40)]
+    lines = [f'{{"edges": [[0, 1]], "num_nodes": {2 + i % 3}, "label": {x}}}' for i, x in enumerate(rare)]
+    (tmp_path / "g.jsonl").write_text("\n".join(lines))
+    asked, notes = task.tasks(graphs(tmp_path / "g.jsonl"))
+    assert asked[0].protocols == ["graphcl"]
+    assert "are of one class, so the protocol of PyGCL is left out." in " ".join(notes)
+    (tmp_path / "one.jsonl").write_text("\n".join([*lines[: order[-1]], *lines[order[-1] + 1 :]]))
+    asked, notes = task.tasks(graphs(tmp_path / "one.jsonl"), ["graphcl"])
+    assert (asked, notes[0]) == ([], "A class has a single graph: there are no stratified folds, and so no protocol of "
+                                     "GraphCL.")  # fmt: skip
+
+
 @pytest.mark.parametrize(
     ("labels", "said"),
     [

@@ -144,11 +144,30 @@ def test_a_file_of_pytorch_geometric_that_names_other_code_is_refused_and_runs_n
         def __reduce__(self):
             return (Path.touch, (tmp_path / "was-run",))
 
-    for name, made in (("evil.pt", [of_pyg(), Evil()]), ("list.pt", [of_pyg()])):
-        torch.save(made, tmp_path / name)
-        with pytest.raises(DataError, match=f"{name} is no data set of PyTorch Geometric that can be read without"):
-            graphs(tmp_path / name)
+    torch.save([of_pyg(), Evil()], tmp_path / "evil.pt")
+    with pytest.raises(DataError, match=r"evil\.pt is no data set of PyTorch Geometric that can be read without"):
+        graphs(tmp_path / "evil.pt")
     assert not (tmp_path / "was-run").exists()
+
+
+@pytest.mark.parametrize("kind", ["list", "end to end"])
+def test_graphs_that_were_saved_as_objects_of_pytorch_geometric_are_read(kind, tmp_path):
+    import torch
+    from torch_geometric.data import InMemoryDataset
+
+    some = [of_pyg(x=torch.ones(3, 1)), of_pyg(x=torch.ones(4, 1))]
+    torch.save(some if kind == "list" else InMemoryDataset.collate(some), tmp_path / "data.pt")
+    found = graphs(tmp_path / "data.pt")
+    assert len(found) == 2
+    assert len(found.graph(1).nodes) == some[1].num_nodes
+
+
+def test_weights_are_no_data_set(tmp_path):
+    import torch
+
+    torch.save({"w": torch.ones(2)}, tmp_path / "data.pt")
+    with pytest.raises(DataError, match="it is a dict, and due are graphs end to end"):
+        graphs(tmp_path / "data.pt")
 
 
 E = np.array([[0, 1], [1, 2]])
@@ -371,9 +390,35 @@ def test_what_the_first_graph_alone_lacks_is_told_too(tmp_path):
     )
     assert found.kinds == ["degree", "constant"]
     assert found.notes[-2:] == [
-        "1 node description left out: not all nodes have labels; g.jsonl, line 1 has none",
+        "1 node description left out: not all nodes have labels; some of g.jsonl, line 1 have none",
         "1 node description left out: not all nodes have attributes; g.jsonl, line 1 has none",
     ]
+
+
+def test_what_only_some_nodes_have_in_every_graph_is_told(tmp_path):
+    nodes = [{"id": 0, "label": "C", "x": [1.0]}, {"id": 1}]
+    linked = {"nodes": nodes, "links": [{"source": 0, "target": 1, "weight": 2}], "graph": {"label": 1, "name": "a"}}
+    found = graphs(lines(tmp_path, linked, linked))
+    assert found.kinds == ["degree", "constant"]
+    assert found.labels == ["1", "1"]
+    told = " ".join(found.notes)
+    assert "left out: not all nodes have labels; some of g.jsonl, line 1 have none" in told
+    assert "left out: not all nodes have attributes; some of g.jsonl, line 1 have none" in told
+    assert "1 part of graphs not used: name of the graph" in told
+    assert "1 part of graphs not used: weight of edges" in told
+
+
+def test_what_a_line_has_twice_or_is_not_used_is_told(tmp_path):
+    line = {"edges": [[0, 1]], "edge_index": [[0], [1]], "x": [[1], [2]], "features": [[3], [4]], "y": [0, 1]}
+    found = graphs(lines(tmp_path, line, line))
+    assert found.labels in (None, [None, None])
+    for name in ("edge_index", "features", "y"):
+        assert f"1 part of graphs not used: {name}" in found.notes
+
+
+def test_an_edge_of_a_graph_without_a_node_is_refused(tmp_path):
+    with pytest.raises(DataError, match="line 1: an edge goes to node 5, and it has no node"):
+        graphs(lines(tmp_path, {"edges": [[0, 1], [4, 5]], "num_nodes": 0}, {"edges": [[0, 1]]}))
 
 
 def test_attributes_of_two_widths_are_left_out_and_where_is_told(tmp_path):

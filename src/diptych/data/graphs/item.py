@@ -11,7 +11,8 @@ from jaxtyping import Float, Int, Shaped
 class Item:
     """`n` nodes, numbered from 0, and edges in one direction or both; what is known of nodes; the graph's class.
 
-    `origin` tells a person where it is from.
+    `origin` tells a person where it is from. `partly` names what some of its nodes have and others lack, and which is
+    therefore left out.
     """
 
     n: int
@@ -20,3 +21,4 @@ class Item:
     nodes: Sequence[str] | Shaped[np.ndarray, " n"] | None = None  # a label of each
     attributes: Float[np.ndarray, "n a"] | None = None
     origin: str = ""
+    partly: Sequence[str] = ()  # of "labels", "attributes"

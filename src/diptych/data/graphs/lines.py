@@ -6,7 +6,7 @@
 Of an edge list everything but "edges" may be missing; nodes are then 0 to the highest that an edge names. In place of
 "edges", "edge_index" has a row of sources and a row of targets. Attributes are called x, node_attributes, or features.
 Of node-link graphs, labels of nodes are their "label", attributes "x". A label that is null is none, and then the nodes
-of that graph have none.
+of that graph have none, which is told; as is the name of all that is not used.
 """
 
 import json
@@ -19,7 +19,7 @@ import numpy as np
 
 from diptych.core import DataError
 from diptych.data.columns import LABEL, label_of
-from diptych.data.files import opened
+from diptych.data.files import opened, shown
 from diptych.data.graphs.item import Item
 from diptych.data.tally import Tally
 from diptych.graphs import edges
@@ -35,18 +35,23 @@ class Lines:
     files: Sequence[Path]
 
     def items(self, tally: Tally) -> tuple[str, Iterator[Item]]:
-        return "lines of JSON", self._items()
+        return "lines of JSON", self._items(tally)
 
-    def _items(self) -> Iterator[Item]:
+    def _items(self, tally: Tally) -> Iterator[Item]:
+        unused: set[str] = set()
         for file in self.files:
             with opened(file) as text:
                 for number, line in enumerate(text, 1):
                     if line.strip():
-                        yield _item(line, f"{file.name}, line {number}")
+                        item, others = _item(line, f"{file.name}, line {number}")
+                        for name in sorted({*others} - unused):
+                            tally.add("part", f"of graphs not used: {shown(name)}")
+                        unused |= {*others}
+                        yield item
 
 
-def _item(line: str, origin: str) -> Item:
-    """Raises DataError for what is no graph."""
+def _item(line: str, origin: str) -> tuple[Item, list[str]]:
+    """A graph, and what is not used of it. Raises DataError for what is no graph."""
     try:
         told = json.loads(line)
         if not isinstance(told, dict):
@@ -62,39 +67,59 @@ def _item(line: str, origin: str) -> Item:
         raise DataError(f"{origin} is no graph: {error}") from None
 
 
-def _listed(told: Mapping[str, Any], origin: str) -> Item:
-    pairs = told.get("edges")
-    found = edges.of_index(told["edge_index"]) if pairs is None else edges.of_pairs(pairs)
-    labels = _labels(told.get("node_labels"))
-    rows = next((told[name] for name in ATTRIBUTES if told.get(name) is not None), None)
-    known = [len(x) for x in (labels, rows) if x is not None]
+def _listed(told: Mapping[str, Any], origin: str) -> tuple[Item, list[str]]:
+    between = "edge_index" if told.get("edges") is None else "edges"
+    found = (edges.of_index if between == "edge_index" else edges.of_pairs)(told[between])
+    labels, (of_nodes, rows) = told.get("node_labels"), _first(told, ATTRIBUTES)
+    known = [len(x) for x in (labels, rows) if x]
     n = edges.implied(found, known) if told.get("num_nodes") is None else edges.count(told["num_nodes"])
-    return Item(n, found, _class(told), labels, None if rows is None else _matrix(rows), origin)
+    names, partly = _labels(labels)
+    of_graph, label = _class(told)
+    item = Item(n, found, label, names, None if rows is None else _matrix(rows), origin, partly)
+    used = {between, "num_nodes", "node_labels", of_nodes, of_graph}
+    return item, [name for name, x in told.items() if name not in used and x is not None]
 
 
-def _linked(told: Mapping[str, Any], origin: str) -> Item:
+def _linked(told: Mapping[str, Any], origin: str) -> tuple[Item, list[str]]:
     nodes = told["nodes"]
     if not isinstance(nodes, list) or not all(isinstance(node, dict) for node in nodes):
         raise TypeError('"nodes" is a list of objects, each with an "id"')
     place = {json.dumps(node["id"]): i for i, node in enumerate(nodes)}
     if len(place) < len(nodes):
         raise ValueError("two of its nodes have the same id")
-    links = told["links"] if "links" in told else told["edges"]
+    between = "links" if "links" in told else "edges"
+    links, whole = told[between], told.get("graph") or {}
     ends = [[_at(place, link[side]) for side in ("source", "target")] for link in links]
-    described = nodes and all(node.get("x") is not None for node in nodes)
-    return Item(
+    described = [node.get("x") is not None for node in nodes]
+    labels, partly = _labels([node.get("label") for node in nodes])
+    of_graph, label = _class({**whole, **told})
+    item = Item(
         len(nodes),
         edges.of_pairs(ends),
-        _class({**(told.get("graph") or {}), **told}),
-        _labels([node.get("label") for node in nodes]),
-        _matrix([node["x"] for node in nodes]) if described else None,
+        label,
+        labels,
+        _matrix([node["x"] for node in nodes]) if nodes and all(described) else None,
         origin,
+        [*partly, *(["attributes"] if any(described) and not all(described) else [])],
     )
+    kept = {"nodes", between, "graph", "directed", "multigraph", of_graph}  # the last but one say how it was written
+    others = {name for name in told if name not in kept}
+    others |= {f"{name} of the graph" for name in whole if name != of_graph}
+    others |= {f"{name} of nodes" for node in nodes for name in node if name not in ("id", "label", "x")}
+    others |= {f"{name} of edges" for link in links for name in link if name not in ("source", "target", "key")}
+    return item, sorted(others)
 
 
-def _labels(given: Sequence[Any] | None) -> list[str] | None:
-    """Labels of nodes, where all nodes have one."""
-    return None if not given or any(x is None for x in given) else [str(x) for x in given]
+def _first(told: Mapping[str, Any], names: Sequence[str]) -> tuple[str | None, Any]:
+    """The first of these that is there, and its name."""
+    return next(((name, told[name]) for name in names if told.get(name) is not None), (None, None))
+
+
+def _labels(given: Sequence[Any] | None) -> tuple[list[str] | None, list[str]]:
+    """Labels of nodes, where all nodes have one; and that some have."""
+    if given and not any(x is None for x in given):
+        return [str(x) for x in given], []
+    return None, ["labels"] if any(x is not None for x in given or ()) else []
 
 
 def _at(place: Mapping[str, int], node: Any) -> int:
@@ -111,6 +136,8 @@ def _matrix(rows: Sequence[Any]) -> np.ndarray:
     return x.reshape(len(x), -1) if x.size else x.reshape(len(x), 0)
 
 
-def _class(told: Mapping[str, Any]) -> str | None:
-    found = next((told[name] for name in [*LABEL, "y"] if told.get(name) is not None), None)
-    return label_of(found[0] if isinstance(found, list) and len(found) == 1 else found)
+def _class(told: Mapping[str, Any]) -> tuple[str | None, str | None]:
+    """What says the class, and the class; of several numbers, as each node may have one, it is none."""
+    name, found = _first(told, [*LABEL, "y"])
+    one = found[0] if isinstance(found, list) and len(found) == 1 else found
+    return (None, None) if isinstance(one, list | dict) else (name, label_of(one))

@@ -1,7 +1,7 @@
-"""A data set as PyTorch Geometric keeps it: one .pt file of all graphs end to end (`InMemoryDataset.save`).
+"""A data set as PyTorch Geometric keeps it: one .pt file of all graphs end to end (`InMemoryDataset.save`), or a list.
 
-It is read as weights are: of tensors, numbers and the classes of PyTorch Geometric. A file that names anything else is
-refused, and nothing of it is run. Of a graph `edge_index`, `x`, `y` and `num_nodes` are used.
+It is read as weights are: of tensors, numbers, and the class of PyTorch Geometric that holds them. A file that names
+anything else is refused, and nothing of it is run. Of a graph `edge_index`, `x`, `y` and `num_nodes` are used.
 """
 
 import math
@@ -37,28 +37,36 @@ class Processed:
         data, slices = self._read()
         for name in sorted(slices.keys() - {*USED, "num_nodes"}):
             tally.add("part", f"of graphs not used: {name}")
-        return "a data set of PyTorch Geometric", self._items(data, slices)
+        return "a data set of PyTorch Geometric", self._items(data, slices, tally)
 
     def _read(self) -> tuple[Mapping[str, Any], Mapping[str, np.ndarray]]:
         """All graphs end to end, and where each part of each begins."""
         import torch
 
-        library()  # which says what of its classes may be read
+        library()
+        from torch_geometric.data import data, storage
+
+        classes = [data.Data, data.DataEdgeAttr, data.DataTensorAttr, storage.GlobalStorage]  # of files before 2.3
         try:
-            told = torch.load(self.path, "cpu", weights_only=True)
+            with torch.serialization.safe_globals(classes):
+                told = torch.load(self.path, "cpu", weights_only=True)
         except Exception:  # a file can be anything, and torch's advice would be to run its code
             raise DataError(
                 f"{self.path} is no data set of PyTorch Geometric that can be read without running code of its own; "
                 "write its graphs by InMemoryDataset.save, or as .jsonl"
             ) from None
         try:
+            if isinstance(told, list) and told:
+                told = library().data.InMemoryDataset.collate(told)
+            if not isinstance(told, tuple):
+                raise TypeError(f"it is a {type(told).__name__}, and due are graphs end to end and where each begins")
             return _checked(*told[:2])
         except (ValueError, TypeError, AttributeError, KeyError, IndexError) as error:
             raise DataError(
                 f"{self.path} holds no data set of graphs as InMemoryDataset.save writes it: {error}"
             ) from None
 
-    def _items(self, data: Mapping[str, Any], slices: Mapping[str, np.ndarray]) -> Iterator[Item]:
+    def _items(self, data: Mapping[str, Any], slices: Mapping[str, np.ndarray], tally: Tally) -> Iterator[Item]:
         for i in range(len(slices["edge_index"]) - 1):
             between = {name: slice(*slices[name][i : i + 2]) for name in USED if name in data}
             x, y = (data[name][between[name]] if name in data else None for name in ("x", "y"))
@@ -70,6 +78,7 @@ class Processed:
             except ValueError as error:
                 raise DataError(f"{origin}: {error}") from None
             label = label_of(y.item()) if y is not None and y.size == 1 else None
+            tally.add("graph", "without a class: its y is no single number", int(y is not None and y.size != 1))
             rows = x if x is None or x.ndim == 2 else x.reshape(len(x), math.prod(x.shape[1:]))
             yield Item(n, found, label, None, rows, origin)
 

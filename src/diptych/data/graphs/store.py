@@ -166,7 +166,8 @@ def both_ways(item: Item, tally: Tally) -> Int[np.ndarray, "2 e"]:
     edges = np.asarray(item.edges, np.int64).reshape(2, -1)
     if edges.size and not 0 <= edges.min() <= edges.max() < item.n:
         wrong = edges.min() if edges.min() < 0 else edges.max()
-        raise DataError(f"{item.origin}: an edge goes to node {wrong}, and its nodes are 0 to {item.n - 1}")
+        named = f"its nodes are 0 to {item.n - 1}" if item.n else "it has no node"
+        raise DataError(f"{item.origin}: an edge goes to node {wrong}, and {named}")
     if sparse(item.n, edges) and item.nodes is None and item.attributes is None:
         raise DataError(
             f"{item.origin}: of {item.n:,} nodes so few as {len(np.unique(edges)):,} have an edge; number them from 0"
@@ -196,10 +197,11 @@ class _Writer:
         self.described: set[str] = set()  # what some graph had
 
     def add(self, item: Item) -> None:
-        if item.n < 1:
+        if item.n < 1 and not np.size(item.edges):
             self.tally.add("graph", "skipped: it has no node")
             return
         edges = both_ways(item, self.tally)
+        self.described |= {f"{name}.{kind}" for name, kind in NUMBERS.items() if name in item.partly}
         self._write("edges.i4", edges)
         self.ledger.content.update(f"{item.n} {item.label!r}".encode("utf-8", "surrogatepass"))
         self._labels(item)
@@ -216,7 +218,7 @@ class _Writer:
 
     def _labels(self, item: Item) -> None:
         if item.nodes is None:
-            self._lacks("labels.i4", f"not all nodes have labels; {item.origin} has none")
+            self._lacks("labels.i4", f"not all nodes have labels; {_lacking(item, 'labels')}")
             return
         self.described.add("labels.i4")
         if "labels.i4" in self.without:
@@ -232,7 +234,7 @@ class _Writer:
     def _attributes(self, item: Item) -> None:
         x = item.attributes
         if x is None:
-            self._lacks("attributes.f4", f"not all nodes have attributes; {item.origin} has none")
+            self._lacks("attributes.f4", f"not all nodes have attributes; {_lacking(item, 'attributes')}")
             return
         self.described.add("attributes.f4")
         if "attributes.f4" in self.without:
@@ -280,7 +282,12 @@ class _Writer:
         }
 
 
-OF_NODES = ("labels.i4", "attributes.f4")
+def _lacking(item: Item, name: str) -> str:
+    return f"some of {item.origin} have none" if name in item.partly else f"{item.origin} has none"
+
+
+NUMBERS = {"labels": "i4", "attributes": "f4"}
+OF_NODES = tuple(f"{name}.{kind}" for name, kind in NUMBERS.items())
 
 
 # ---------------------------------------------------------------- reading

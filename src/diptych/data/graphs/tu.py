@@ -59,7 +59,7 @@ class Tu:
                 tally.add("file", f"not used: {part.replace('_', ' ')}")
         given = [part for part in ("graph_labels", "node_labels", "node_attributes") if self._path(part).exists()]
         how = f"TU format, with {', '.join(part.replace('_', ' ') for part in given) or 'no labels'}"
-        return how, self._items()
+        return how, self._items(tally)
 
     def _path(self, part: str) -> Path:
         return self.folder / f"{self.stem}_{part}.txt"
@@ -80,7 +80,7 @@ class Tu:
             raise DataError(f"{path}: a line has {counted(columns, 'number')}; got {found.shape[1]}")
         return found
 
-    def _items(self) -> Iterator[Item]:
+    def _items(self, tally: Tally) -> Iterator[Item]:
         edges, indicator = self._read("A", int, 2), self._read("graph_indicator", int, 1)
         assert edges is not None, "see `items`"
         assert indicator is not None, "see `items`"
@@ -91,6 +91,9 @@ class Tu:
             self._read("node_labels", float),
             self._read("node_attributes", float),
         )
+        for part, x in (("graph_labels", labels), ("node_labels", tags)):
+            more = 0 if x is None else x.shape[1] - 1
+            tally.add("number", f"of each line of {self.stem}_{part}.txt not used, behind the first", max(0, more))
         self._check(graph, edges, {"node_labels": tags, "node_attributes": rows})
         if tags is not None and np.isnan(tags[:, 0]).any():
             raise DataError(f"{self._path('node_labels')}: a label is no number")

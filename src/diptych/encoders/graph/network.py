@@ -243,12 +243,21 @@ def made(conv: str, a: int, d: int) -> nn.Module:
     if not (isinstance(found, type) and issubclass(found, nn.Module)):
         raise ValueError(f"{conv} is no class of a torch module")
     try:
-        return _Other(found(a, d))
-    except TypeError as error:
+        return _tried(_Other(found(a, d)), a, d)
+    except Exception as error:  # a class can do anything with two numbers
         raise ValueError(
-            f"{conv} is not made of two widths alone ({error}); wrap it in a class of your own whose __init__ takes "
-            "the widths of its input and its output, and name that"
+            f"{conv} is not made of two widths, and called with nodes and edges ({type(error).__name__}: {error}); "
+            "wrap it in a class of your own whose __init__ takes the widths of its input and its output, and name that"
         ) from error
+
+
+def _tried(layer: nn.Module, a: int, d: int) -> nn.Module:
+    """The layer, if it makes d numbers of each of two nodes with an edge. Raises what it raises, or ValueError."""
+    with torch.no_grad(), torch.random.fork_rng(devices=[]):
+        found = layer.eval()(torch.ones(2, a), torch.tensor([0, 1, 2]), torch.tensor([1, 0]))
+    if found.shape != (2, d):
+        raise ValueError(f"two nodes become {list(found.shape)}, and {d} numbers of each are due")
+    return layer.train()
 
 
 class _Isomorphism(nn.Module):

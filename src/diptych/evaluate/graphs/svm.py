@@ -144,8 +144,7 @@ def pygcl(rows: Rows, classes: Int[np.ndarray, " n"], seed: int = 0, scaled: boo
     n = len(classes)
     if n < FOLDS:
         raise DataError(f"of {n} graphs a tenth is none; ten are needed to ask one")
-    order = np.random.default_rng(seed).permutation(n)
-    train, validation, test = np.split(order, [round(0.8 * n), round(0.9 * n)])
+    train, validation, test = parts(n, seed)
     if len(np.unique(classes[train])) < 2:
         raise DataError("all graphs of a random 80 % are of one class; two are needed to tell them apart")
     known = np.concatenate([train, validation])
@@ -158,6 +157,11 @@ def pygcl(rows: Rows, classes: Int[np.ndarray, " n"], seed: int = 0, scaled: boo
     right = guesses == classes[test]
     f1 = float(f1_score(classes[test], guesses, average="macro"))
     return Judged(right, test, np.array([right.mean()]), [float(grid.best_params_[name])], f1)
+
+
+def parts(n: int, seed: int) -> list[Int[np.ndarray, " m"]]:
+    """The places of the random 80, 10 and 10 % of n graphs that `pygcl` learns from, chooses by, and asks."""
+    return np.split(np.random.default_rng(seed).permutation(n), [round(0.8 * n), round(0.9 * n)])
 
 
 def fewest(classes: Int[np.ndarray, " n"]) -> int:

@@ -11,7 +11,7 @@ from jaxtyping import Int
 from diptych.core import Graph
 from diptych.data.graphs.store import Graphs
 from diptych.evaluate.graphs.baselines import Degrees, WeisfeilerLehman
-from diptych.evaluate.graphs.svm import FOLDS, Judged, Protocol, fewest, judge
+from diptych.evaluate.graphs.svm import FOLDS, Judged, Protocol, fewest, judge, parts
 from diptych.evaluate.interval import wilson
 from diptych.evaluate.score import paired
 from diptych.evaluate.task import Result
@@ -80,17 +80,29 @@ def tasks(
     if protocols is None and len(known) > FOLDED:
         chosen = ["pygcl"]
         notes.append(f"More than {FOLDED:,} graphs, so ten folds are left to `diptych evaluate --protocol graphcl`.")
-    if "graphcl" in chosen and (rarest := fewest(classes)) < 2:
-        chosen.remove("graphcl")
-        notes.append("A class has a single graph: there are no stratified folds.")
-    elif "graphcl" in chosen and rarest < FOLDS:
+    classes = classes.reshape(-1)
+    reasons = {each: lacking(each, classes, seed) for each in chosen}
+    notes += [reason for reason in reasons.values() if reason]
+    chosen = [each for each in chosen if not reasons[each]]
+    if "graphcl" in chosen and (rarest := fewest(classes)) < FOLDS:
         notes.append(f"The rarest class has {rarest} graphs, so there are {rarest} folds in place of {FOLDS}.")
     if "pygcl" in chosen and len(known) < 1_000:
         notes.append(
             f"The protocol of PyGCL asks a tenth of {counted(len(known), 'graph')} once: its interval is wide."
         )
+    if not chosen:
+        return [], notes
     graphs = [corpus.graph(i) for i in known.tolist()]
-    return [Classes(named(corpus), graphs, classes.reshape(-1), chosen, seed, scaled)], notes
+    return [Classes(named(corpus), graphs, classes, chosen, seed, scaled)], notes
+
+
+def lacking(protocol: Protocol, classes: Int[np.ndarray, " n"], seed: int) -> str | None:
+    """Why a protocol cannot ask for these classes; None if it can."""
+    if protocol == "graphcl" and fewest(classes) < 2:
+        return "A class has a single graph: there are no stratified folds, and so no protocol of GraphCL."
+    if protocol == "pygcl" and len(np.unique(classes[parts(len(classes), seed)[0]])) < 2:
+        return "The random 80 % of graphs to learn from are of one class, so the protocol of PyGCL is left out."
+    return None
 
 
 def named(corpus: Graphs) -> str:
