@@ -50,6 +50,8 @@ class Recipe:
             raise ValueError(f"a seed is from 0 to 2**63 - 1; got seed={self.seed}")
         if self.batch < 1:
             raise ValueError(f"a batch has at least one sample; got batch={self.batch}")
+        for view in self.views:
+            self.model.stoppable(view.perturb)
 
     def cite(self) -> str:
         """BibTeX of what it uses, each entry under a comment that says for what."""

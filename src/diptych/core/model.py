@@ -48,7 +48,7 @@ class Model(nn.Module):
         Then nothing above that layer is computed, and embeddings are empty (b 0). With `patches`, also the states of
         patches that are "masked" in the batch (b n), or "asked" for.
         """
-        self._stoppable(perturb)
+        self.stoppable(perturb)
         read = keep if keep is not None else len(self.encoder.layers) - 1 if self.language else None
         if (perturb or patches or read is not None) and self.encoder._compiled_call_impl is not None:
             raise ValueError(
@@ -85,7 +85,7 @@ class Model(nn.Module):
         if isinstance(self.language, Kept):
             self.language.save(folder)
 
-    def _stoppable(self, perturb: Perturb | None) -> None:
+    def stoppable(self, perturb: Perturb | None) -> None:
         """Raises ValueError where gradients would go round a stop."""
         if perturb and perturb.gradient != "pass" and (why := self.encoder.leaks.get(perturb.layer)):
             raise ValueError(f"gradients go round a stop at layer {perturb.layer} of this network: {why}; take another")
