@@ -61,6 +61,9 @@ class Folder:
                 len(pictures) - len(inside),
             )
             pictures = inside
+        elif there:
+            named = listed(sorted(tops & PARTS.keys()))
+            tally.add("folder", f"read as a class though it is called a part ({named}): others lie beside", len(there))
         how = "a picture is a file, its class the folder it is in" if self._labelled(pictures, parts) else "no classes"
         return how, (self._item(file, parts) for file in pictures)
 
