@@ -128,6 +128,9 @@ def test_nothing_is_loaded_from_elsewhere_and_pictures_may_be_data_alone(text):
 def test_the_words_are_of_pictures(text):
     assert "Map of the pictures" in text
     assert "AutoModel.from_pretrained" in text
+    assert ")).last_hidden_state" in text
+        '"', "&#34;"
+    )
     assert "SentenceTransformer" not in text
     assert "Map of the corpus" not in text
 

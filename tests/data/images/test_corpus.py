@@ -88,7 +88,9 @@ def test_a_caption_that_ends_as_a_picture_does_is_no_column_of_pictures(tmp_path
 def test_one_class_that_is_called_as_a_part_is_a_class(tmp_path):
     for name in ("train/1.png", "ship/2.png"):
         save(tmp_path, name)
-    assert sorted(pictures(tmp_path).labels) == ["ship", "train"]
+    found = pictures(tmp_path)
+    assert sorted(found.labels) == ["ship", "train"]
+    assert "1 folder read as a class though it is called a part ('train'): others lie beside" in found.notes
 
 
 def test_a_folder_that_changed_is_read_anew(tmp_path):
