@@ -129,8 +129,6 @@ def test_the_words_are_of_pictures(text):
     assert "Map of the pictures" in text
     assert "AutoModel.from_pretrained" in text
     assert ")).last_hidden_state" in text
-        '"', "&#34;"
-    )
     assert "SentenceTransformer" not in text
     assert "Map of the corpus" not in text
 
