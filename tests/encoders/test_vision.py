@@ -16,6 +16,7 @@ from diptych.core import Machine, Model, Optimiser, Perturb, Picture, Plan, Reci
 from diptych.draws import keys
 from diptych.encoders.hidden import hidden
 from diptych.encoders.image.scratch import NAMES, fresh
+from diptych.encoders.image.vision import Vision
 from diptych.objectives.infonce import InfoNCE
 from diptych.train.batches import work
 from diptych.train.memory import need
@@ -76,6 +77,22 @@ def test_plain_transformers_loads_it_and_its_processor_and_embeds_alike(family, 
     ours = encoder.encode(images)
     assert np.abs(ours - plain.numpy()).max() < 0.05 * np.abs(ours).max()  # Pillow rounds pixels
     assert torch.nn.functional.cosine_similarity(torch.tensor(ours), plain).min() > 0.999
+
+
+def test_where_the_embedding_is_is_told_of_a_network_whose_heads_differ_by_stage(tmp_path):
+    from transformers import SwinConfig, SwinModel
+
+    sizes = {"image_size": 32, "patch_size": 2, "embed_dim": 12, "depths": [1, 1], "num_heads": [2, 2]}
+    encoder = Vision(SwinModel(SwinConfig(**sizes, window_size=4)), 32)
+    encoder.precision = "fp32"
+    encoder.train()
+    assert encoder.embedding == "last_hidden_state[:, 0:].mean(1)"
+    assert encoder.training
+    x = torch.zeros(1, 3, 32, 32)
+    with torch.no_grad():
+        plain = encoder.eval().network(pixel_values=x).last_hidden_state[:, 0:].mean(1)
+    ours = encoder.network(pixel_values=x).last_hidden_state
+    assert torch.equal(encoder._pooled(ours), plain)
 
 
 def test_a_stem_for_small_pictures_is_refused_by_transformers_that_runs_no_code_and_read_by_us(tmp_path, monkeypatch):

@@ -403,17 +403,21 @@ def test_maps_that_nothing_can_be_learned_from_are_told_and_the_rest_is_asked(sc
     assert any(note.startswith(told) for note in notes), notes
 
 
+@pytest.mark.parametrize("parts", [(), ("train", "val"), ("train", "test")])
 @pytest.mark.parametrize("labelled", [0, 5, 40])
 @pytest.mark.parametrize("most", [30, 1000])
-def test_what_is_never_asked_is_asked_for_no_class_mask_or_depth(labelled, most, monkeypatch):
+def test_what_is_never_asked_is_asked_for_no_class_mask_or_depth(labelled, most, parts, monkeypatch):
     monkeypatch.setattr(of_corpus, "MOST", most)
     whole = corpus_of("world:n=61:size=16")
-    names = whole.index.classes.copy()
+    names, of = whole.index.classes.copy(), whole.index.parts.copy()
     names[labelled:] = -1
-    corpus = replace(whole, index=replace(whole.index, classes=names))
+    for i, part in enumerate(parts):
+        of[i::3] = ("train", "val", "test").index(part)
+    corpus = replace(whole, index=replace(whole.index, classes=names, parts=of))
     asked, _ = of_corpus.tasks(corpus, lambda picture, draw: picture)
     known = [task.data for task in asked if hasattr(task, "data")]
     assert len(known) == (3 if labelled == 40 else 2)
+    assert parts != ("train", "test") or {*corpus.part("test")}.isdisjoint(of_corpus.never_asked(corpus))
     seen = {corpus.picture(i).pixels.tobytes() for i in of_corpus.never_asked(corpus).tolist()}
     assert 30 < len(seen) < 61
     for data in known:

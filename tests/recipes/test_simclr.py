@@ -8,6 +8,7 @@ from diptych import encoders, recipes
 from diptych.core import DataError, Draw, Machine
 from diptych.data.images.corpus import pictures
 from diptych.encoders.image.scratch import fresh
+from diptych.evaluate.images.corpus import never_asked
 from diptych.fitting import fit, resume, verify
 from diptych.recipes.pictures import read
 from diptych.train.batches import work
@@ -133,6 +134,10 @@ def test_only_the_training_part_is_learned_from_and_that_is_said(tmp_path):
     assert (len(made.data), len(made.documents)) == (20, 30)
     assert "learned from the 20 of the training part; 10 pictures are not seen" in made.notes
     assert len(recipes.simclr(WORLD, **SMALL, train_only=True).data) == 54
+    np.savez(tmp_path / "v.npz", x_train=x[:20], y_train=np.arange(20) % 2, x_val=x[20:], y_val=np.arange(10) % 2)
+    made = recipes.simclr(str(tmp_path / "v.npz"), **SMALL, train_only=True)  # a tenth of all 30 is asked
+    assert 17 <= len(made.data) < 20
+    assert {*made.data.rows.tolist()} <= {*never_asked(made.documents).tolist()} & {*range(20)}
 
 
 def test_pictures_given_in_python_have_a_name_that_no_path_has(tmp_path):

@@ -144,7 +144,7 @@ def add_edges(whole: Together, wanted: Wanted) -> Together:
 
 
 def move_edges(whole: Together, wanted: Wanted) -> Together:
-    """As many are added as go, and none of those that go."""
+    """As many are added as go, as far as there is place, and none of those that go."""
     return _joined(whole, _kept(whole, wanted), _new(whole, replace(wanted, key=mixed(wanted.key))))
 
 

@@ -179,16 +179,19 @@ def _ignoring(pictures: "Pictures", given: Mapping[str, Any]) -> "Pictures":
 
 def _learned(pictures: "Pictures", given: Mapping[str, Any]) -> "tuple[Pictures, list[str]]":
     """The pictures to learn from, and what to say of that."""
+    import numpy as np
+
     from diptych.evaluate.images.corpus import never_asked
     from diptych.plural import counted
 
-    train = pictures.part("train")
-    if len(train) and len(train) < len(pictures):
-        others = counted(len(pictures) - len(train), "picture")
-        return pictures.select(train), [f"learned from the {len(train):,} of the training part; {others} are not seen"]
+    train, kept = pictures.part("train"), np.arange(len(pictures))
     if given.get("train_only"):
-        return pictures.select(never_asked(pictures)), []
-    return pictures, []
+        kept = never_asked(pictures)
+    if not len(train) or len(train) == len(pictures):
+        return pictures.select(kept) if len(kept) < len(pictures) else pictures, []
+    kept = np.intersect1d(kept, train)
+    others = counted(len(pictures) - len(kept), "picture")
+    return pictures.select(kept), [f"learned from the {len(kept):,} of the training part; {others} are not seen"]
 
 
 def loaded(given: Mapping[str, Any], method: Method) -> "Vision | None":

@@ -59,7 +59,8 @@ def _of_network(model: Path) -> dict[str, Any]:
     """What a user of `transformers` has to know of a network for pictures."""
     files = [model / name for name in ("config.json", "diptych.json")]
     config, ours = (json.loads(file.read_text()) if file.is_file() else {} for file in files)
-    return {"own_code": "auto_map" in config} | {k: ours[k] for k in ("embedding",) if k in ours}
+    first = {"embedding": "last_hidden_state[:, 0]"} if ours.get("pooling") == "cls" else {}
+    return {"own_code": "auto_map" in config} | first | {k: ours[k] for k in ("embedding",) if k in ours}
 
 
 def _settings(told: Mapping[str, Any]) -> dict[str, Any]:

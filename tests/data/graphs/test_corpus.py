@@ -150,24 +150,23 @@ def test_a_file_of_pytorch_geometric_that_names_other_code_is_refused_and_runs_n
     assert not (tmp_path / "was-run").exists()
 
 
-@pytest.mark.parametrize("kind", ["list", "end to end"])
-def test_graphs_that_were_saved_as_objects_of_pytorch_geometric_are_read(kind, tmp_path):
+def test_graphs_that_were_saved_as_an_object_of_pytorch_geometric_are_read(tmp_path):
     import torch
-    from torch_geometric.data import InMemoryDataset
 
     some = [of_pyg(x=torch.ones(3, 1)), of_pyg(x=torch.ones(4, 1))]
-    torch.save(some if kind == "list" else InMemoryDataset.collate(some), tmp_path / "data.pt")
+    torch.save(library().data.InMemoryDataset.collate(some), tmp_path / "data.pt")
     found = graphs(tmp_path / "data.pt")
     assert len(found) == 2
     assert len(found.graph(1).nodes) == some[1].num_nodes
 
 
-def test_weights_are_no_data_set(tmp_path):
+def test_weights_and_lists_are_no_data_sets(tmp_path):
     import torch
 
-    torch.save({"w": torch.ones(2)}, tmp_path / "data.pt")
-    with pytest.raises(DataError, match="it is a dict, and due are graphs end to end"):
-        graphs(tmp_path / "data.pt")
+    for name, made in (("dict", {"w": torch.ones(2)}), ("list", [of_pyg()])):
+        torch.save(made, tmp_path / "data.pt")
+        with pytest.raises(DataError, match=f"it is a {name}, and due are graphs end to end"):
+            graphs(tmp_path / "data.pt")
 
 
 E = np.array([[0, 1], [1, 2]])
@@ -414,6 +413,19 @@ def test_what_a_line_has_twice_or_is_not_used_is_told(tmp_path):
     assert found.labels in (None, [None, None])
     for name in ("edge_index", "features", "y"):
         assert f"1 part of graphs not used: {name}" in found.notes
+
+
+def test_a_class_is_the_first_that_is_one_and_names_that_are_not_used_are_few_and_plain(tmp_path):
+    line = {"edges": [[0, 1]], "labels": ["C", "N"], "y": 1, "\x1b[31m": 2} | {f"id{i:02}": i for i in range(40)}
+    linked = {"nodes": [{"id": 0}, {"id": 1}], "links": [], "graph": {"label": 7}, "label": None}
+    found = graphs(lines(tmp_path, line, line, linked))
+    assert found.labels == ["1", "1", "7"]
+    told = [note for note in found.notes if "not used" in note]
+    assert "1 part of graphs not used: ?[31m" in told
+    assert len(told) == 21
+    assert told[-1] == "22 parts of graphs not used: and others"
+    with pytest.raises(DataError, match=r"line 1 is no graph: x is a list with an entry for each node; got 0"):
+        graphs(lines(tmp_path, {"edges": [[0, 1]], "x": 0}))
 
 
 def test_an_edge_of_a_graph_without_a_node_is_refused(tmp_path):

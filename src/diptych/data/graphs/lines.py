@@ -10,7 +10,7 @@ of that graph have none, which is told; as is the name of all that is not used.
 """
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -25,6 +25,7 @@ from diptych.data.tally import Tally
 from diptych.graphs import edges
 
 SUFFIXES = (".jsonl", ".ndjson")
+NAMED = 20  # parts that are not used, at most
 ATTRIBUTES = ("x", "node_attributes", "features")
 
 
@@ -45,8 +46,9 @@ class Lines:
                     if line.strip():
                         item, others = _item(line, f"{file.name}, line {number}")
                         for name in sorted({*others} - unused):
-                            tally.add("part", f"of graphs not used: {shown(name)}")
-                        unused |= {*others}
+                            named = len(unused) < NAMED
+                            tally.add("part", f"of graphs not used: {_printable(name) if named else 'and others'}")
+                            unused.add(name)
                         yield item
 
 
@@ -71,13 +73,16 @@ def _listed(told: Mapping[str, Any], origin: str) -> tuple[Item, list[str]]:
     between = "edge_index" if told.get("edges") is None else "edges"
     found = (edges.of_index if between == "edge_index" else edges.of_pairs)(told[between])
     labels, (of_nodes, rows) = told.get("node_labels"), _first(told, ATTRIBUTES)
+    for name, x in (("node_labels", labels), (of_nodes, rows)):
+        if x is not None and not isinstance(x, list):
+            raise ValueError(f"{name} is a list with an entry for each node; got {x!r:.40}")
     known = [len(x) for x in (labels, rows) if x]
     n = edges.implied(found, known) if told.get("num_nodes") is None else edges.count(told["num_nodes"])
     names, partly = _labels(labels)
     of_graph, label = _class(told)
     item = Item(n, found, label, names, None if rows is None else _matrix(rows), origin, partly)
     used = {between, "num_nodes", "node_labels", of_nodes, of_graph}
-    return item, [name for name, x in told.items() if name not in used and x is not None]
+    return item, _beside(told, used)
 
 
 def _linked(told: Mapping[str, Any], origin: str) -> tuple[Item, list[str]]:
@@ -92,7 +97,7 @@ def _linked(told: Mapping[str, Any], origin: str) -> tuple[Item, list[str]]:
     ends = [[_at(place, link[side]) for side in ("source", "target")] for link in links]
     described = [node.get("x") is not None for node in nodes]
     labels, partly = _labels([node.get("label") for node in nodes])
-    of_graph, label = _class({**whole, **told})
+    of_graph, label = _class({**whole, **{name: x for name, x in told.items() if x is not None}})
     item = Item(
         len(nodes),
         edges.of_pairs(ends),
@@ -103,11 +108,16 @@ def _linked(told: Mapping[str, Any], origin: str) -> tuple[Item, list[str]]:
         [*partly, *(["attributes"] if any(described) and not all(described) else [])],
     )
     kept = {"nodes", between, "graph", "directed", "multigraph", of_graph}  # the last but one say how it was written
-    others = {name for name in told if name not in kept}
-    others |= {f"{name} of the graph" for name in whole if name != of_graph}
-    others |= {f"{name} of nodes" for node in nodes for name in node if name not in ("id", "label", "x")}
-    others |= {f"{name} of edges" for link in links for name in link if name not in ("source", "target", "key")}
+    others = {*_beside(told, kept)}
+    others |= {f"{name} of the graph" for name in _beside(whole, {of_graph})}
+    others |= {f"{name} of nodes" for node in nodes for name in _beside(node, {"id", "label", "x"})}
+    others |= {f"{name} of edges" for link in links for name in _beside(link, {"source", "target", "key"})}
     return item, sorted(others)
+
+
+def _beside(told: Mapping[str, Any], used: Collection[str | None]) -> list[str]:
+    """What there is besides."""
+    return [name for name, x in told.items() if name not in used and x is not None]
 
 
 def _first(told: Mapping[str, Any], names: Sequence[str]) -> tuple[str | None, Any]:
@@ -138,6 +148,13 @@ def _matrix(rows: Sequence[Any]) -> np.ndarray:
 
 def _class(told: Mapping[str, Any]) -> tuple[str | None, str | None]:
     """What says the class, and the class; of several numbers, as each node may have one, it is none."""
-    name, found = _first(told, [*LABEL, "y"])
-    one = found[0] if isinstance(found, list) and len(found) == 1 else found
-    return (None, None) if isinstance(one, list | dict) else (name, label_of(one))
+    for name in [*LABEL, "y"]:
+        found = told.get(name)
+        one = found[0] if isinstance(found, list) and len(found) == 1 else found
+        if one is not None and not isinstance(one, list | dict):
+            return name, label_of(one)
+    return None, None
+
+
+def _printable(name: str) -> str:
+    return "".join(c if c.isprintable() else "?" for c in shown(name))[:60]

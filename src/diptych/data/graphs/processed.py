@@ -1,4 +1,4 @@
-"""A data set as PyTorch Geometric keeps it: one .pt file of all graphs end to end (`InMemoryDataset.save`), or a list.
+"""A data set as PyTorch Geometric keeps it: one .pt file of all graphs end to end (`InMemoryDataset.save`).
 
 It is read as weights are: of tensors, numbers, and the class of PyTorch Geometric that holds them. A file that names
 anything else is refused, and nothing of it is run. Of a graph `edge_index`, `x`, `y` and `num_nodes` are used.
@@ -46,7 +46,7 @@ class Processed:
         library()
         from torch_geometric.data import data, storage
 
-        classes = [data.Data, data.DataEdgeAttr, data.DataTensorAttr, storage.GlobalStorage]  # of files before 2.3
+        classes = [data.Data, data.DataEdgeAttr, data.DataTensorAttr, storage.GlobalStorage]  # of an older file
         try:
             with torch.serialization.safe_globals(classes):
                 told = torch.load(self.path, "cpu", weights_only=True)
@@ -56,12 +56,10 @@ class Processed:
                 "write its graphs by InMemoryDataset.save, or as .jsonl"
             ) from None
         try:
-            if isinstance(told, list) and told:
-                told = library().data.InMemoryDataset.collate(told)
             if not isinstance(told, tuple):
                 raise TypeError(f"it is a {type(told).__name__}, and due are graphs end to end and where each begins")
             return _checked(*told[:2])
-        except (ValueError, TypeError, AttributeError, KeyError, IndexError) as error:
+        except (ValueError, TypeError, AttributeError, KeyError, IndexError, RuntimeError) as error:
             raise DataError(
                 f"{self.path} holds no data set of graphs as InMemoryDataset.save writes it: {error}"
             ) from None

@@ -62,8 +62,9 @@ class Folder:
             )
             pictures = inside
         elif there:
-            named = listed(sorted(tops & PARTS.keys()))
-            tally.add("folder", f"read as a class though it is called a part ({named}): others lie beside", len(there))
+            named = sorted(tops & PARTS.keys())
+            told = f"read as a class though it is called a part ({listed(named)}): others lie beside"
+            tally.add("folder", told, len(named))
         how = "a picture is a file, its class the folder it is in" if self._labelled(pictures, parts) else "no classes"
         return how, (self._item(file, parts) for file in pictures)
 

@@ -3,6 +3,7 @@
 Shapes: b graphs, n nodes of all of them, d width of a layer, f columns of features.
 """
 
+import copy
 import importlib
 import sys
 from collections.abc import Mapping, Sequence
@@ -243,7 +244,10 @@ def made(conv: str, a: int, d: int) -> nn.Module:
     if not (isinstance(found, type) and issubclass(found, nn.Module)):
         raise ValueError(f"{conv} is no class of a torch module")
     try:
-        return _tried(_Other(found(a, d)), a, d)
+        other = _Other(found(a, d))
+        if module.startswith(PYG):
+            _try(other, a, d)
+        return other
     except Exception as error:  # a class can do anything with two numbers
         raise ValueError(
             f"{conv} is not made of two widths, and called with nodes and edges ({type(error).__name__}: {error}); "
@@ -251,13 +255,12 @@ def made(conv: str, a: int, d: int) -> nn.Module:
         ) from error
 
 
-def _tried(layer: nn.Module, a: int, d: int) -> nn.Module:
-    """The layer, if it makes d numbers of each of two nodes with an edge. Raises what it raises, or ValueError."""
+def _try(layer: nn.Module, a: int, d: int) -> None:
+    """A copy makes d numbers of each of two nodes with an edge. Raises what it raises, or ValueError."""
     with torch.no_grad(), torch.random.fork_rng(devices=[]):
-        found = layer.eval()(torch.ones(2, a), torch.tensor([0, 1, 2]), torch.tensor([1, 0]))
+        found = copy.deepcopy(layer).eval()(torch.ones(2, a), torch.tensor([0, 1, 2]), torch.tensor([1, 0]))
     if found.shape != (2, d):
         raise ValueError(f"two nodes become {list(found.shape)}, and {d} numbers of each are due")
-    return layer.train()
 
 
 class _Isomorphism(nn.Module):

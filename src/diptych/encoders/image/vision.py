@@ -99,6 +99,17 @@ class Vision(Encoder):
         """Whether all hidden states are tokens, as many in each block, and no maps of features."""
         return isinstance(getattr(self.network.config, "num_attention_heads", None), int)
 
+    @functools.cached_property
+    def _maps(self) -> bool:
+        """Whether the last hidden state is a map (b c h w), and no tokens (b t d); where heads differ, it is tried."""
+        if self._tokens or not hasattr(self.network.config, "num_attention_heads"):
+            return not self._tokens
+        training = self.training
+        with torch.no_grad():
+            found = self.eval().network(pixel_values=self.mean.new_zeros(1, 3, self.side, self.side))
+        self.train(training)
+        return found.last_hidden_state.ndim == 4
+
     def filled(self, side: int) -> None:
         """Raises ValueError for a side that patches do not fill."""
         if side < 1 or (self.patch and side % self.patch):
@@ -213,7 +224,7 @@ class Vision(Encoder):
     @property
     def embedding(self) -> str:
         """Where an embedding is in what the network gives, as Python."""
-        if not self._tokens:
+        if self._maps:
             return "last_hidden_state.mean((2, 3))"
         return "last_hidden_state[:, 0]" if self.pooling == "cls" else f"last_hidden_state[:, {self.before}:].mean(1)"
 

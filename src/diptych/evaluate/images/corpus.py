@@ -68,10 +68,14 @@ def _some(corpus: Pictures, seed: int) -> Int[np.ndarray, " n"]:
 
 
 def never_asked(corpus: Pictures) -> Int[np.ndarray, " n"]:
-    """The places of the pictures that no task of a corpus without parts asks for their class, mask or depth."""
-    if not _too_few(corpus):
-        return train_only(len(corpus), corpus.labels)
-    return np.arange(math.floor(arrays.BY_ORDER["test"][0] * len(corpus)) if corpus.flat else len(corpus))
+    """The places of the pictures that no task asks for their class, mask or depth."""
+    n, test = len(corpus), corpus.part("test")
+    kept = np.arange(n)
+    if not _too_few(corpus) and not _in_parts(corpus):
+        kept = train_only(n, corpus.labels)
+    elif corpus.flat and not (len(test) and len(corpus.part("train"))):
+        kept = kept[: math.floor(arrays.BY_ORDER["test"][0] * n)]
+    return np.setdiff1d(kept, test)
 
 
 def _too_few(corpus: Pictures) -> str | None:

@@ -69,7 +69,10 @@ class AddEdges:
 
 @dataclass(frozen=True)
 class MoveEdges:
-    """Takes floor(ratio m) of m edges away, and adds as many between nodes that had none, as `AddEdges` does."""
+    """Takes floor(ratio m) of m edges away, and adds as many between nodes that had none.
+
+    Fewer are added where there is no place, as `AddEdges` does: a complete graph only loses edges.
+    """
 
     ratio: float = 0.1
 
