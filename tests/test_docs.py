@@ -80,6 +80,9 @@ def test_a_kind_of_data_of_one_s_own_is_learned_watched_and_resumed_to_the_same_
     part = resume(page["clouds"](), "runs/part", judged=False)
     one, other = ((run.model / "model.safetensors").read_bytes() for run in (page["run"], part))
     assert one == other
+    said = []
+    assert not resume(page["clouds"](), "runs/part", say=said.append).finished
+    assert said == ["no scores and no pages: runs/part/model holds a kind of model that only its own code reads"]
 
 
 @pytest.mark.parametrize(("page", "tokens"), list(commands()))

@@ -8,7 +8,7 @@ from pathlib import Path
 from shlex import quote
 from typing import Any
 
-from diptych import citations, runs
+from diptych import citations, encoders, runs
 from diptych.core import Call, DataError, Encoder, Instrument, Machine, Recipe, View
 from diptych.embedding import fingerprint
 from diptych.encoders.folder import locate
@@ -239,8 +239,11 @@ def _carry_out(
             runs.settle(run)
         world.wait()
         if beside is not None and not run.finished and (recipe.documents is not None or _given(recipe)):
-            say("judging ...")
-            say(*write_up(run, recipe, beside))
+            if _readable(run):
+                say("judging ...")
+                say(*write_up(run, recipe, beside))
+            else:
+                say(f"no scores and no pages: {run.model} holds a kind of model that only its own code reads")
         world.wait()
         return run
 
@@ -269,6 +272,14 @@ def _learn(
     if world.first:
         with whole(run.model) as part:
             save(recipe.model, part, _heads(recipe))
+
+
+def _readable(run: Run) -> bool:
+    """Whether a model is of a kind that `diptych.load` reads."""
+    try:
+        return bool(encoders.kind(run.model))
+    except ValueError:
+        return False
 
 
 def _given(recipe: Recipe) -> bool:

@@ -363,7 +363,9 @@ def _tell(made: Sequence[runs.Run], json: bool) -> None:
         scores = run.scores or {}
         told = scores.get("scores", {})
         print(turned(told) if "results" in scores else table(told, scores.get("errors", {})))
-        print(f"\nmodel   {run.model}\nreport  {run.report}")
+        print(f"\nmodel   {run.model}" + (f"\nreport  {run.report}" if run.finished else ""))
+    if not made[0].finished:
+        return  # its model is of a kind that no command reads
     corpus = made[0].call["arguments"].get("corpus", "CORPUS")
     columns = {view["column"] for view in made[0].call.get("views", [])}
     if "graph" in columns:
