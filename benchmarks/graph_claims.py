@@ -10,6 +10,7 @@ out there.
 import argparse
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import kept
 import numpy as np
@@ -19,6 +20,7 @@ from intervals import spread
 Scores = Mapping[str, Mapping[int, float]]  # by arm and seed
 FIRST = "graph_deep_augmentation:perturb_layer={}:perturb_noise=pca:perturb_component=1:perturb_gradient={}"
 UNTRAINED, UNTRAINED_LAST = "untrained", "untrained:readout=last"
+CONSTANT = ("IMDBBINARY", "COLLAB")
 SEEN, SEEN_LAST = (f"{arm}:calibrated=true" for arm in (UNTRAINED, UNTRAINED_LAST))
 
 
@@ -41,12 +43,16 @@ def told(name: str, scores: Scores, protocol: str) -> None:
         values = [*seeds.values()]
         deviation = f" ± {np.std(values, ddof=1):.2f}" if len(values) > 1 else ""
         print(f"  {arm}: {np.mean(values):.2f}{deviation} ({len(values)} seeds)")
+    for arm, number in zip(("graphcl", "infograph"), published or (), strict=False):
+        if arm in scores and number:
+            print(f"  36: {arm} less published {np.mean([*scores[arm].values()]) - number:+.2f}")
     for other in (UNTRAINED, SEEN):
         for arm in ("graphcl", "infograph"):
             print(f"  36: {arm} less {other} {less(scores, [arm], [other])}")
     print(f"      untrained less Weisfeiler-Lehman {less(scores, [UNTRAINED], ['Weisfeiler-Lehman'])}")
     stop, through = ([DEEP.format(layer, how) for layer in LAYERS] for how in ("stop", "pass"))
-    print(f"  13: layer 3 less layer 0, stop {less(scores, [stop[3]], [stop[0]])}")
+    told = "; its nodes are all alike, so that layer 0 has nothing to drop" if name in CONSTANT else ""
+    print(f"  13: layer 3 less layer 0, stop {less(scores, [stop[3]], [stop[0]])}{told}")
     for other in (UNTRAINED_LAST, SEEN_LAST):
         print(f"      layer 2, stop, less {other} {less(scores, [stop[2]], [other])}")
     print(f"  14: stop less pass, mean of layers 1 to 4 {less(scores, stop[1:], through[1:])}")
@@ -64,6 +70,14 @@ def alike(scores: Scores) -> None:
     print(f"      graphcl less {SEEN} {less(scores, ['graphcl'], [SEEN], 4)}")
 
 
+def by_layer(arms: Mapping[str, Mapping[int, Mapping[str, Any]]]) -> None:
+    """How good the mean over nodes of each layer is, by PyGCL's protocol, the mean over seeds."""
+    for arm in (SEEN, "graphcl", "infograph", DEEP.format(2, "stop")):
+        rows = [run["layers"] for run in arms.get(arm, {}).values() if "layers" in run]
+        if rows:
+            print(f"      by layer, {arm}: {', '.join(f'{x:.1f}' for x in np.mean(rows, 0))}")
+
+
 def main() -> None:
     asked = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     asked.add_argument("file", type=Path)
@@ -77,6 +91,7 @@ def main() -> None:
         found = {arm: {s: r["alike"] for s, r in seeds.items() if r.get("alike")} for arm, seeds in arms.items()}
         if any(found.values()):
             alike(found)
+        by_layer(arms)
 
 
 if __name__ == "__main__":
