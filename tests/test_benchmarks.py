@@ -327,6 +327,7 @@ def test_claims_of_graphs_are_differences_by_seed_of_one_protocol(script, tmp_pa
     ]
     out = printed(script, monkeypatch, capsys, "graph_claims", write(tmp_path / "r.jsonl", *runs))
     assert "graphcl: 77.50 ± 3.54 (2 seeds)" in out
+    assert "36: graphcl less published -9.30" in out
     assert "36: graphcl less untrained +3.00 [+3.00, +3.00] (2 seeds)" in out
     assert "layer 3 less layer 0, stop +3.00" in out
     assert "36: graphcl less untrained:calibrated=true +4.00 [+4.00, +4.00] (2 seeds)" in out
@@ -334,9 +335,10 @@ def test_claims_of_graphs_are_differences_by_seed_of_one_protocol(script, tmp_pa
     assert "stop less pass, mean of layers 1 to 4 +2.00" in out
     assert "first direction less dropout, stop, mean of layers 1 to 3 -1.00" in out
     assert "17:" not in out
-    told = [run | {"alike": 0.5 + 0.1 * (run["arm"] == "graphcl")} for run in runs]
+    told = [run | {"alike": 0.5 + 0.1 * (run["arm"] == "graphcl"), "layers": [50, 60 + run["seed"]]} for run in runs]
     out = printed(script, monkeypatch, capsys, "graph_claims", write(tmp_path / "a.jsonl", *told))
     assert "graphcl less untrained:calibrated=true +0.1000" in out
+    assert "by layer, graphcl: 50.0, 60.5" in out
 
 
 def test_a_calibrated_network_has_the_means_that_its_norms_see_and_has_not_learned(script):
@@ -364,12 +366,15 @@ def test_claims_of_pictures_say_how_a_gap_shrinks_and_what_noise_costs(script, t
     arms = [("cifar:20000", "original", 50), ("cifar:20000", "crop", 49), ("cifar:1000", "original", 40)]
     arms += [("cifar:1000", "crop", 37)]
     runs = [run(c, f"simclr:augmentation={arm}", s, score) for c, arm, score in arms for s in (0, 1)]
+    runs += [run(c, f"simclr:augmentation={arm}:times=10", s, 2 * score) for c, arm, score in arms for s in (0, 1)]
     named = {"simclr": 40, **{f"simclr:perturb_layer={i}:perturb_gradient=stop": 38 + i for i in range(1, 5)}}
     named |= {f"simclr:perturb_layer={i}:perturb_gradient=pass": 37 + i for i in range(1, 5)}
     runs += [run("cifar:1000", arm, s, score) for arm, score in named.items() for s in (0, 1)]
     out = printed(script, monkeypatch, capsys, "image_claims", write(tmp_path / "r.jsonl", *runs))
     assert "simclr cifar:1000: original less untrained +20.00 [+20.00, +20.00] (2 seeds)" in out
-    assert "the gap at cifar:1000 less that at cifar:20000: +2.00 [+2.00, +2.00] (2 seeds)" in out
+    gap = "31: the gap of simclr:augmentation=original{} at cifar:1000 less that at cifar:20000: {} (2 seeds); there {}"
+    assert gap.format("", "+2.00 [+2.00, +2.00]", "+1.00 [+1.00, +1.00]") in out
+    assert gap.format(":times=10", "+4.00 [+4.00, +4.00]", "+2.00 [+2.00, +2.00]") in out
     assert "perturb_layer=3:perturb_gradient=stop less simclr +1.00" in out
     assert "14 cifar:1000: stop less pass, mean of stages +1.00" in out
 
