@@ -82,7 +82,7 @@ def test_a_kind_of_data_of_one_s_own_is_learned_watched_and_resumed_to_the_same_
     assert one == other
     said = []
     assert not resume(page["clouds"](), "runs/part", say=said.append).finished
-    assert said == ["no scores and no pages: runs/part/model holds a kind of model that only its own code reads"]
+    assert "\n".join(said).startswith("no scores and no pages: runs/part/model is no model: it has neither")
 
 
 @pytest.mark.parametrize(("page", "tokens"), list(commands()))

@@ -239,11 +239,11 @@ def _carry_out(
             runs.settle(run)
         world.wait()
         if beside is not None and not run.finished and (recipe.documents is not None or _given(recipe)):
-            if _readable(run):
+            if why := _unread(recipe, run):
+                say(f"no scores and no pages: {why}")
+            else:
                 say("judging ...")
                 say(*write_up(run, recipe, beside))
-            else:
-                say(f"no scores and no pages: {run.model} holds a kind of model that only its own code reads")
         world.wait()
         return run
 
@@ -274,12 +274,15 @@ def _learn(
             save(recipe.model, part, _heads(recipe))
 
 
-def _readable(run: Run) -> bool:
-    """Whether a model is of a kind that `diptych.load` reads."""
+def _unread(recipe: Recipe, run: Run) -> str | None:
+    """Why `diptych.load` cannot read the model of an encoder of one's own; None if it can."""
+    if type(recipe.model.encoder).__module__.startswith("diptych."):
+        return None
     try:
-        return bool(encoders.kind(run.model))
-    except ValueError:
-        return False
+        encoders.kind(run.model)
+    except ValueError as error:
+        return str(error)
+    return None
 
 
 def _given(recipe: Recipe) -> bool:

@@ -26,6 +26,7 @@ from diptych.graphs import edges
 
 SUFFIXES = (".jsonl", ".ndjson")
 NAMED = 20  # parts that are not used, at most
+WRITTEN = ("directed", "multigraph")  # what NetworkX says of its own way to write
 ATTRIBUTES = ("x", "node_attributes", "features")
 
 
@@ -78,11 +79,11 @@ def _listed(told: Mapping[str, Any], origin: str) -> tuple[Item, list[str]]:
             raise ValueError(f"{name} is a list with an entry for each node; got {x!r:.40}")
     known = [len(x) for x in (labels, rows) if x]
     n = edges.implied(found, known) if told.get("num_nodes") is None else edges.count(told["num_nodes"])
-    names, partly = _labels(labels)
+    names, some = _each(labels or [])
     of_graph, label = _class(told)
-    item = Item(n, found, label, names, None if rows is None else _matrix(rows), origin, partly)
-    used = {between, "num_nodes", "node_labels", of_nodes, of_graph}
-    return item, _beside(told, used)
+    matrix = None if rows is None else _matrix(rows)
+    item = Item(n, found, label, _strings(names), matrix, origin, ["labels"] if some else [])
+    return item, _beside(told, {between, "num_nodes", "node_labels", of_nodes, of_graph})
 
 
 def _linked(told: Mapping[str, Any], origin: str) -> tuple[Item, list[str]]:
@@ -95,20 +96,13 @@ def _linked(told: Mapping[str, Any], origin: str) -> tuple[Item, list[str]]:
     between = "links" if "links" in told else "edges"
     links, whole = told[between], told.get("graph") or {}
     ends = [[_at(place, link[side]) for side in ("source", "target")] for link in links]
-    described = [node.get("x") is not None for node in nodes]
-    labels, partly = _labels([node.get("label") for node in nodes])
+    labels, some_labels = _each([node.get("label") for node in nodes])
+    rows, some_rows = _each([node.get("x") for node in nodes])
+    partly = [name for name, some in (("labels", some_labels), ("attributes", some_rows)) if some]
     of_graph, label = _class({**whole, **{name: x for name, x in told.items() if x is not None}})
-    item = Item(
-        len(nodes),
-        edges.of_pairs(ends),
-        label,
-        labels,
-        _matrix([node["x"] for node in nodes]) if nodes and all(described) else None,
-        origin,
-        [*partly, *(["attributes"] if any(described) and not all(described) else [])],
-    )
-    kept = {"nodes", between, "graph", "directed", "multigraph", of_graph}  # the last but one say how it was written
-    others = {*_beside(told, kept)}
+    matrix = None if rows is None else _matrix(rows)
+    item = Item(len(nodes), edges.of_pairs(ends), label, _strings(labels), matrix, origin, partly)
+    others = {*_beside(told, {"nodes", between, "graph", of_graph, *WRITTEN})}
     others |= {f"{name} of the graph" for name in _beside(whole, {of_graph})}
     others |= {f"{name} of nodes" for node in nodes for name in _beside(node, {"id", "label", "x"})}
     others |= {f"{name} of edges" for link in links for name in _beside(link, {"source", "target", "key"})}
@@ -125,11 +119,14 @@ def _first(told: Mapping[str, Any], names: Sequence[str]) -> tuple[str | None, A
     return next(((name, told[name]) for name in names if told.get(name) is not None), (None, None))
 
 
-def _labels(given: Sequence[Any] | None) -> tuple[list[str] | None, list[str]]:
-    """Labels of nodes, where all nodes have one; and that some have."""
-    if given and not any(x is None for x in given):
-        return [str(x) for x in given], []
-    return None, ["labels"] if any(x is not None for x in given or ()) else []
+def _each(given: Sequence[Any]) -> tuple[Sequence[Any] | None, bool]:
+    """What all nodes have, else None; and whether some have it and others lack it."""
+    lacking = [x is None for x in given]
+    return (given, False) if given and not any(lacking) else (None, not all(lacking))
+
+
+def _strings(labels: Sequence[Any] | None) -> list[str] | None:
+    return None if labels is None else [str(x) for x in labels]
 
 
 def _at(place: Mapping[str, int], node: Any) -> int:

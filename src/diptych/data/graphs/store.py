@@ -30,6 +30,7 @@ from diptych.plural import counted
 
 COLUMN = "graph"  # of a record
 DEGREES = 512  # that have a column of their own, at most
+OF_NODES = {"labels": "labels.i4", "attributes": "attributes.f4"}  # files, by what they say of nodes
 
 
 @dataclass(frozen=True, eq=False)
@@ -188,7 +189,7 @@ class _Writer:
 
     def __init__(self, folder: Path, tally: Tally):
         self.folder, self.tally, self.ledger = folder, tally, Ledger("graph", tally)
-        self.files: dict[str, IO[bytes]] = {k: (folder / k).open("wb") for k in ("edges.i4", *OF_NODES)}
+        self.files: dict[str, IO[bytes]] = {k: (folder / k).open("wb") for k in ("edges.i4", *OF_NODES.values())}
         self.nodes, self.edges = [0], [0]
         self.degree: list[int] = []
         self.node_names: dict[str, int] = {}
@@ -201,7 +202,7 @@ class _Writer:
             self.tally.add("graph", "skipped: it has no node")
             return
         edges = both_ways(item, self.tally)
-        self.described |= {f"{name}.{kind}" for name, kind in NUMBERS.items() if name in item.partly}
+        self.described |= {file for name, file in OF_NODES.items() if name in item.partly}
         self._write("edges.i4", edges)
         self.ledger.content.update(f"{item.n} {item.label!r}".encode("utf-8", "surrogatepass"))
         self._labels(item)
@@ -284,10 +285,6 @@ class _Writer:
 
 def _lacking(item: Item, name: str) -> str:
     return f"some of {item.origin} have none" if name in item.partly else f"{item.origin} has none"
-
-
-NUMBERS = {"labels": "i4", "attributes": "f4"}
-OF_NODES = tuple(f"{name}.{kind}" for name, kind in NUMBERS.items())
 
 
 # ---------------------------------------------------------------- reading
