@@ -160,12 +160,31 @@ def test_graphs_that_were_saved_as_an_object_of_pytorch_geometric_are_read(tmp_p
     assert len(found.graph(1).nodes) == some[1].num_nodes
 
 
-def test_weights_and_lists_are_no_data_sets(tmp_path):
+def test_a_list_of_graphs_of_pytorch_geometric_is_read(tmp_path):
     import torch
 
-    for name, made in (("dict", {"w": torch.ones(2)}), ("list", [of_pyg()])):
+    one = of_pyg(x=torch.ones(3, 2), y=torch.tensor([1]), edge_attr=torch.ones(2, 1))
+    torch.save([one, of_pyg(num_nodes=5, y=torch.tensor(2)), of_pyg()], tmp_path / "data.pt")
+    found = graphs(tmp_path / "data.pt")
+    assert [found.size(i) for i in range(3)] == [(3, 2), (5, 2), (3, 2)]
+    assert found.labels == ["1", "2", None]
+    assert "1 part of graphs not used: edge_attr" in found.notes
+    torch.save([one, one], tmp_path / "full.pt")
+    assert np.array_equal(graphs(tmp_path / "full.pt").graph(1).nodes, one.x)
+
+
+def test_what_is_no_list_of_graphs_is_refused(tmp_path):
+    import torch
+
+    bare = library().data.Data(x=torch.ones(2, 1))
+    for made, said in (
+        ({"w": torch.ones(2)}, "or as a list of Data: it is a dict"),
+        ([of_pyg(), {"x": 1}], "graph 1 is a dict"),
+        ([of_pyg(), bare], r"graph 1: it has no edge_index \[2, edges\]"),
+        ([of_pyg(x=torch.ones(3, 1, dtype=torch.complex64))], "graph 0: x is of complex64"),
+    ):
         torch.save(made, tmp_path / "data.pt")
-        with pytest.raises(DataError, match=f"it is a {name}, and due are graphs end to end"):
+        with pytest.raises(DataError, match=said):
             graphs(tmp_path / "data.pt")
 
 

@@ -1,4 +1,4 @@
-"""A data set as PyTorch Geometric keeps it: one .pt file of all graphs end to end (`InMemoryDataset.save`).
+"""A data set of PyTorch Geometric: one .pt file of all graphs end to end (`InMemoryDataset.save`), or a list of them.
 
 It is read as weights are: of tensors, numbers, and the class of PyTorch Geometric that holds them. A file that names
 anything else is refused, and nothing of it is run. Of a graph `edge_index`, `x`, `y` and `num_nodes` are used.
@@ -25,6 +25,8 @@ ASIDE = ("pre_transform.pt", "pre_filter.pt")  # that lie beside it
 USED = ("edge_index", "x", "y")
 NODES = "_num_nodes"  # where it keeps the number of each
 
+Ends = tuple[Mapping[str, Any], Mapping[str, np.ndarray]]  # graphs end to end, and where each part of each begins
+
 
 @dataclass(frozen=True)
 class Processed:
@@ -34,13 +36,20 @@ class Processed:
 
     def items(self, tally: Tally) -> tuple[str, Iterator[Item]]:
         """Raises DataError for what is no such file, ModuleNotFoundError without PyTorch Geometric."""
-        data, slices = self._read()
-        for name in sorted(slices.keys() - {*USED, "num_nodes"}):
+        told = self._read()
+        try:
+            sets = _sets(told)
+        except (ValueError, TypeError, AttributeError, KeyError, IndexError, RuntimeError) as error:
+            raise DataError(
+                f"{self.path} holds no data set of graphs, as InMemoryDataset.save writes it, or as a list of Data: "
+                f"{error}"
+            ) from None
+        for name in sorted({name for _, slices in sets for name in slices} - {*USED, "num_nodes"}):
             tally.add("part", f"of graphs not used: {name}")
-        return "a data set of PyTorch Geometric", self._items(data, slices, tally)
+        return "a data set of PyTorch Geometric", self._items(sets, tally)
 
-    def _read(self) -> tuple[Mapping[str, Any], Mapping[str, np.ndarray]]:
-        """All graphs end to end, and where each part of each begins."""
+    def _read(self) -> Any:
+        """What the file holds: all graphs end to end and where each part of each begins, or a list of graphs."""
         import torch
 
         library()
@@ -49,30 +58,23 @@ class Processed:
         classes = [data.Data, data.DataEdgeAttr, data.DataTensorAttr, storage.GlobalStorage]  # of an older file
         try:
             with torch.serialization.safe_globals(classes):
-                told = torch.load(self.path, "cpu", weights_only=True)
+                return torch.load(self.path, "cpu", weights_only=True)
         except Exception:  # a file can be anything, and torch's advice would be to run its code
             raise DataError(
                 f"{self.path} is no data set of PyTorch Geometric that can be read without running code of its own; "
                 "write its graphs by InMemoryDataset.save, or as .jsonl"
             ) from None
-        try:
-            if not isinstance(told, tuple):
-                raise TypeError(f"it is a {type(told).__name__}, and due are graphs end to end and where each begins")
-            return _checked(*told[:2])
-        except (ValueError, TypeError, AttributeError, KeyError, IndexError, RuntimeError) as error:
-            raise DataError(
-                f"{self.path} holds no data set of graphs as InMemoryDataset.save writes it: {error}"
-            ) from None
 
-    def _items(self, data: Mapping[str, Any], slices: Mapping[str, np.ndarray], tally: Tally) -> Iterator[Item]:
-        for i in range(len(slices["edge_index"]) - 1):
-            between = {name: slice(*slices[name][i : i + 2]) for name in USED if name in data}
+    def _items(self, sets: list[Ends], tally: Tally) -> Iterator[Item]:
+        every = ((data, slices, k) for data, slices in sets for k in range(len(slices["edge_index"]) - 1))
+        for i, (data, slices, k) in enumerate(every):
+            between = {name: slice(*slices[name][k : k + 2]) for name in USED if name in data}
             x, y = (data[name][between[name]] if name in data else None for name in ("x", "y"))
             origin = f"{self.path.name}, graph {i}"
             try:
                 found = edges.of_index(data["edge_index"][:, between["edge_index"]])
                 known = [] if x is None else [len(x)]
-                n = edges.count(data[NODES][i]) if data[NODES] is not None else edges.implied(found, known)
+                n = edges.count(data[NODES][k]) if data[NODES] is not None else edges.implied(found, known)
             except ValueError as error:
                 raise DataError(f"{origin}: {error}") from None
             label = label_of(y.item()) if y is not None and y.size == 1 else None
@@ -81,7 +83,33 @@ class Processed:
             yield Item(n, found, label, None, rows, origin)
 
 
-def _checked(data: Any, slices: Any) -> tuple[Mapping[str, Any], Mapping[str, np.ndarray]]:
+def _sets(told: Any) -> list[Ends]:
+    """Graphs end to end, as arrays: all of a data set, or each of a list on its own. Raises as `_checked` does."""
+    if isinstance(told, tuple):
+        return [_checked(*told[:2])]
+    if not isinstance(told, list):
+        raise TypeError(f"it is a {type(told).__name__}")
+    sets = []
+    for i, graph in enumerate(told):
+        if not hasattr(graph, "to_dict"):
+            raise TypeError(f"graph {i} is a {type(graph).__name__}")
+        try:
+            sets.append(_checked(*_alone(graph.to_dict())))
+        except (ValueError, TypeError) as error:
+            raise ValueError(f"graph {i}: {error}") from None
+    return sets
+
+
+def _alone(graph: Mapping[str, Any]) -> tuple[Mapping[str, Any], Mapping[str, list[int]]]:
+    """A graph as a data set of one."""
+    many = graph.get("num_nodes")
+    found = {name: np.atleast_1d(np.asarray(graph[name])) for name in USED if graph.get(name) is not None}
+    ends = {name: [0, x.shape[-1] if name == "edge_index" else len(x)] for name, x in found.items()}
+    others = {name: [0, 1] for name in graph.keys() - found.keys() - {"num_nodes"}}
+    return {**found, NODES: None if many is None else [many]}, {**others, **ends}
+
+
+def _checked(data: Any, slices: Any) -> Ends:
     """The parts of graphs that are used, as arrays. Raises ValueError, and others, for what does not go together."""
     if slices is None:
         raise ValueError("it is one graph")
