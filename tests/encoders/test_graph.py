@@ -61,6 +61,21 @@ def test_a_block_is_the_convolution_of_pytorch_geometric_then_relu_then_the_norm
     assert made.dim == 18
 
 
+def test_a_mean_is_the_sum_over_nodes_by_their_number():
+    total, mean = (network(pooling=pooling).eval().embed(graphs()) for pooling in ("sum", "mean"))
+    assert np.allclose(mean * [[len(graph.nodes)] for graph in graphs()], total, atol=1e-5)
+
+
+def test_convolutions_begin_with_uniform_weights_of_xavier_and_no_bias():
+    made = network(width=30)
+    linears = [part for part in made.modules() if isinstance(part, nn.Linear)]
+    assert len(linears) == 6
+    for linear in linears:
+        bound = (6 / sum(linear.weight.shape)) ** 0.5
+        assert 0.9 * bound < float(linear.weight.abs().max()) <= bound
+        assert not linear.bias.any()
+
+
 @pytest.mark.parametrize("pooling", ["sum", "mean"])
 @pytest.mark.parametrize("readout", ["concat", "last"])
 def test_the_order_of_nodes_and_the_other_graphs_of_a_batch_change_nothing(pooling, readout):

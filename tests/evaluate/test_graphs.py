@@ -72,7 +72,24 @@ def test_pygcl_asks_a_random_tenth():
     assert np.array_equal(one.asked, same.asked)
     assert not np.array_equal(one.asked, other.asked)
     assert one.accuracy > 0.9
-    assert one.macro_f1 == pytest.approx(1.0) if one.right.all() else one.macro_f1 < 1
+
+
+def test_macro_f1_is_that_of_scikit_learn_and_accuracy_is_a_mean_of_folds():
+    from sklearn.metrics import f1_score
+    from sklearn.model_selection import StratifiedKFold
+
+    rows, _ = blobs(63)
+    classes = (np.arange(63) % 3 == 0).astype(int)
+    rows = rows[:, :2] + 1.5 * classes[:, None]
+    found = svm.judge("pygcl", np.tile(rows, (4, 1)), np.tile(classes, 4) ^ (np.arange(252) % 7 == 0))
+    said = (np.tile(classes, 4) ^ (np.arange(252) % 7 == 0))[found.asked]
+    guesses = np.where(found.right, said, 1 - said)
+    assert found.macro_f1 == pytest.approx(f1_score(said, guesses, average="macro"))
+    assert found.macro_f1 != pytest.approx(found.accuracy, abs=0.01)
+    found = svm.judge("graphcl", rows, classes, 5)
+    folds = [test for _, test in StratifiedKFold(10, shuffle=True, random_state=5).split(classes, classes)]
+    assert found.accuracy == pytest.approx(np.mean([found.right[test].mean() for test in folds]))
+    assert found.accuracy != pytest.approx(found.right.mean(), abs=1e-4)
 
 
 def test_pygcl_takes_the_penalty_that_is_best_on_its_validation_tenth_and_learns_from_both():
@@ -182,6 +199,10 @@ def test_colours_begin_with_labels_and_do_not_depend_on_the_order_of_nodes():
     assert rows.sum(1).tolist() == [9, 9, 9]
 
 
+def test_subtrees_are_of_three_turns():
+    assert WeisfeilerLehman().depth == 3
+
+
 def test_attributes_are_first_colours_too():
     x = np.array([[0.5], [0.5], [1.5]], np.float32)
     assert WeisfeilerLehman(0)([graph(3, [(0, 1)], x)]).toarray().tolist() == [[2, 1]]
@@ -195,7 +216,8 @@ def test_a_corpus_is_asked_by_both_protocols_on_the_same_folds_for_every_row():
     asked, notes = task.tasks(corpus)
     assert [each.protocols for each in asked] == [["graphcl", "pygcl"]]
     assert "The protocol of PyGCL asks a tenth of 60 graphs once: its interval is wide." in notes
-    rows = task.rows({"model": lambda some: np.array([[len(x.nodes), x.edges.shape[1]] for x in some], float)})
+    look = lambda some: np.array([[len(x.nodes), x.edges.shape[1]] for x in some], float)  # noqa: E731
+    rows = task.rows({"model": look})
     told = task.table(asked, rows)
     assert [*told["scores"]] == ["model", "degrees", "Weisfeiler-Lehman"]
     assert told["scores"]["model"].keys() == {
@@ -204,10 +226,23 @@ def test_a_corpus_is_asked_by_both_protocols_on_the_same_folds_for_every_row():
         "families_svm_pygcl_macro_f1",
     }
     gap = told["paired"]["families_svm_graphcl"]["degrees"]
+    mine, theirs = (asked[0].judged(each)["graphcl"].right.mean() for each in (look, Degrees()))
+    assert gap["difference"] == pytest.approx(100 * (mine - theirs))
+    assert mine != theirs
     assert gap["low"] <= gap["difference"] <= gap["high"]
     line = told["results"]["model"][0]
     assert line["how"].startswith("Wilson over 60 graphs; RBF SVM, 10 stratified folds")
     assert line["low"] < line["value"] < line["high"]
+
+
+def test_a_task_scales_columns_if_that_is_asked():
+    corpus = graphs("families:n=60:nodes=12:degree=2:kind=blocks")
+    look = lambda some: WeisfeilerLehman()(some).toarray()  # noqa: E731
+    found = [task.tasks(corpus, ["graphcl"], scaled=scaled)[0][0] for scaled in (False, True)]
+    plain, scaled = (each.judged(look)["graphcl"].right for each in found)
+    due = svm.judge("graphcl", look(found[0].graphs), found[0].classes, scaled=True).right
+    assert np.array_equal(scaled, due)
+    assert not np.array_equal(plain, scaled)
 
 
 def test_graphs_without_a_class_are_not_asked_and_that_is_said(tmp_path):

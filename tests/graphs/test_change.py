@@ -102,6 +102,22 @@ def test_noise_in_the_place_of_features_has_a_mean_and_a_deviation_of_a_half():
     assert np.abs(np.corrcoef(touched.T) - np.eye(3)).max() < 0.06
 
 
+def test_noise_of_a_node_depends_on_no_other_node_nor_on_which_are_chosen():
+    from diptych.graphs.features import dense
+
+    one = Graph(np.zeros(4, np.int32), np.zeros((2, 0), np.int32))
+    many = tensors([changed(one, Change("noise", 0.5, key)) for key in range(8000)], 2)["x"].numpy()
+    x = many.reshape(8000, 4, 2)[..., 0] - dense(one.nodes, 2)[:, 0]
+    touched = x != 0
+    assert (touched.sum(1) == 2).all()
+    for i in range(4):
+        for j in set(range(4)) - {i}:
+            both, alone = touched[:, i] & touched[:, j], touched[:, i] & ~touched[:, j]
+            assert x[both, i].mean() == pytest.approx(x[alone, i].mean(), abs=0.07)
+            assert x[both, i].std() == pytest.approx(x[alone, i].std(), abs=0.06)
+            assert abs(np.corrcoef(x[both, i], x[both, j])[0, 1]) < 0.12
+
+
 def test_a_mask_of_attributes_is_zero_and_of_those_alone():
     x = np.arange(1, 21, dtype=np.float32).reshape(10, 2)
     found = rows(tensors([changed(replace(ring(10), nodes=x), Change("mask", 0.3, 1))], 2), 0)

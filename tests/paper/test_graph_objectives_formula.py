@@ -56,6 +56,10 @@ def softplus(x):
 def test_infograph_is_the_jensen_shannon_estimate_over_nodes_and_graphs():
     rng = np.random.default_rng(0)
     nodes, graphs = rng.normal(size=(3, 4, 2)), rng.normal(size=(3, 2))
+    heads = [nn.Linear(2, 2, dtype=torch.float64) for _ in range(2)]
+    local, whole = (
+        lambda x, head=head: x @ head.weight.detach().numpy().T + head.bias.detach().numpy() for head in heads
+    )
     there = np.array([[0, 1, -100, -100], [0, 1, 2, 3], [0, -100, -100, -100]])
     own, other = [], []
     for i in range(3):
@@ -63,13 +67,13 @@ def test_infograph_is_the_jensen_shannon_estimate_over_nodes_and_graphs():
             if there[i, node] < 0:
                 continue
             for j in range(3):
-                s = nodes[i, node] @ graphs[j]
+                s = local(nodes[i, node]) @ whole(graphs[j])
                 if i == j:
                     own.append(np.log(2) - softplus(-s))
                 else:
                     other.append(softplus(-s) + s - np.log(2))
     view = seen(torch.tensor(graphs), torch.tensor(nodes), torch.tensor(there))
-    found = InfoGraph(nn.Identity(), nn.Identity())({"view": [view]}, {})["infograph"]
+    found = InfoGraph(*heads)({"view": [view]}, {})["infograph"].detach()
     assert (len(own), len(other)) == (7, 14)
     assert float(found) == pytest.approx(np.mean(other) - np.mean(own))
 

@@ -8,8 +8,14 @@ from diptych import encoders, recipes
 from diptych.core import Draw, Machine
 from diptych.data.graphs.corpus import graphs
 from diptych.fitting import fit, resume, verify
+from diptych.objectives.decoupled import Decoupled
+from diptych.objectives.infonce import InfoNCE
 from diptych.train.batches import work
+from diptych.train.optim import schedule
 from diptych.train.step import backward
+from diptych.views.input.graph.change import DropEdges, DropNodes, MaskFeatures, MoveEdges
+from diptych.views.input.graph.choice import OneOf
+from diptych.views.input.graph.subgraph import RandomWalk
 
 MANY = "families:n=40:nodes=12:degree=2"
 SMALL = {"width": 4, "depth": 2, "batch": 8, "steps": 3}
@@ -133,6 +139,34 @@ def test_it_learns_to_find_the_other_view_of_a_graph(tmp_path):
 
 
 # ---------------------------------------------------------------- options
+
+
+def test_an_augmentation_is_what_it_is_called():
+    nodes, walk, edges, noise = DropNodes(0.3), RandomWalk(0.3), MoveEdges(0.3), MaskFeatures(0.3, "noise")
+    due = {"drop-nodes": nodes, "drop-edges": DropEdges(0.3), "edges": edges, "mask": MaskFeatures(0.3)}
+    due |= {"noise": noise, "subgraph": walk, "random2": OneOf((nodes, walk)), "random3": OneOf((nodes, walk, edges))}
+    due |= {"random4": OneOf((nodes, walk, edges, noise))}
+    for name, transform in due.items():
+        assert made("graphcl", augmentation=name, ratio=0.3).views[1].transform == transform
+    assert made("graphcl").views[1].transform == OneOf(
+        (DropNodes(0.1), RandomWalk(0.1), MoveEdges(0.1), MaskFeatures(0.1, "noise"))
+    )
+
+
+def test_objectives_are_those_that_are_asked():
+    usual, others = made("graphcl").objective, made("graphcl", denominator="others", symmetric=True).objective
+    assert (type(usual), usual.temperature, usual.symmetric) == (InfoNCE, 0.2, False)
+    assert (type(others), others.symmetric) == (Decoupled, True)
+    deep = made("graph_deep_augmentation").objective
+    assert (type(deep), deep.symmetric) == (InfoNCE, True)
+    info = made("infograph").objective
+    assert not torch.equal(*(next(head.parameters()) for head in (info.local, info.whole)))
+
+
+def test_the_rate_stays_as_it_is_unless_a_schedule_is_asked():
+    usual, linear = (made("graphcl", **options).optimiser for options in ({}, {"schedule": "linear"}))
+    assert {schedule(usual, step, 100, 10) for step in (0, 1, 50, 99)} == {1.0}
+    assert schedule(linear, 50, 100, 10) < 0.6
 
 
 def test_layers_are_perturbed_and_ranks_reduced_as_for_text(tmp_path):

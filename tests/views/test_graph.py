@@ -77,6 +77,20 @@ def test_what_is_chosen_is_drawn_apart_from_the_choice():
     assert not {*keys[0]} & {DropNodes()(ring(8), draw(i)).changes[0].key for i in range(100)}
 
 
+A, B, C = DropNodes(), DropEdges(), MaskFeatures()
+
+
+@pytest.mark.parametrize(
+    "nest",
+    [Then(OneOf((A,)), B), Then(Then(A, B), C), Then(A, OneOf((Then(B, C),))), Then(OneOf((Then(A, B),)), OneOf((C,)))],
+    ids=["choice first", "pair first", "choice last", "choices"],
+)
+def test_changes_in_a_nest_are_drawn_apart(nest):
+    found = [[change.key for change in nest(ring(8), draw(i)).changes] for i in range(20)]
+    assert len(found[0]) >= 2
+    assert len({key for keys in found for key in keys}) == 20 * len(found[0])
+
+
 @pytest.mark.parametrize(
     ("make", "said"),
     [

@@ -207,7 +207,7 @@ def mask(whole: Together, wanted: Wanted) -> Together:
 def with_noise(whole: Together, wanted: Wanted) -> Together:
     x, chosen = whole.features().copy(), np.flatnonzero(_nodes(whole, wanted))
     key, place = wanted.key[whole.graph[chosen]], _places(whole)[chosen]
-    at = (place[:, None] << 32) + 2 * np.arange(whole.width) + 2
+    at = ((place[:, None] + 1) << 32) + 2 * np.arange(whole.width)  # below 1 << 32 are those that choose nodes
     u, v = ((noise(key[:, None], at + side) >> np.uint64(11)) / 2.0**53 for side in (0, 1))
     normal = np.sqrt(-2 * np.log1p(-u)) * np.cos(2 * np.pi * v)  # Box and Muller
     x[chosen] = NOISE[0] + NOISE[1] * normal

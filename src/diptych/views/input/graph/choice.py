@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from diptych.core import Draw, Sample, Transform
-from diptych.views.input.then import APART
+from diptych.views.input.then import APART, many
 
 
 @dataclass(frozen=True)
@@ -19,6 +19,10 @@ class OneOf:
     def __post_init__(self) -> None:
         if not self.transforms:
             raise ValueError("one of several transforms is chosen; got none")
+
+    @property
+    def draws(self) -> int:
+        return 1 + max(map(many, self.transforms))
 
     def __call__(self, sample: Sample, draw: Draw) -> Sample:
         chosen = self.transforms[int(draw.own.integers(len(self.transforms)))]
