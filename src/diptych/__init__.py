@@ -21,6 +21,7 @@ _HOME = {
     "load": "diptych.encoders",
     "read": "diptych.data.documents",
     "from_texts": "diptych.data.documents",
+    "from_graphs": "diptych.data.graphs.corpus",
     "judge": "diptych.evaluate",
     "recipes": "",
     "Run": "diptych.runs",

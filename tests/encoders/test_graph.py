@@ -72,7 +72,7 @@ def test_convolutions_begin_with_uniform_weights_of_xavier_and_no_bias():
     assert len(linears) == 6
     for linear in linears:
         bound = (6 / sum(linear.weight.shape)) ** 0.5
-        assert 0.9 * bound < float(linear.weight.abs().max()) <= bound
+        assert 0.9 * bound < float(linear.weight.detach().abs().max()) <= bound
         assert not linear.bias.any()
 
 
@@ -317,6 +317,28 @@ def test_labels_and_attributes_of_networkx_are_read():
         network().prepare([made])
 
 
+def test_labels_of_pytorch_geometric_are_read():
+    from torch_geometric.data import Data
+
+    ends = torch.tensor([[0, 1], [1, 0]])
+    (one,) = network().prepare([Data(edge_index=ends, label=["O", "C"], num_nodes=2)])
+    assert one.nodes.tolist() == [2, 0]
+    numbered = GraphNetwork(Features("labels", 2, ("0", "1")), width=4)
+    for labels in (torch.tensor([1, 0]), torch.tensor([1.0, 0.0]), ["1", "0"]):
+        assert numbered.prepare([Data(edge_index=ends, label=labels, num_nodes=2)])[0].nodes.tolist() == [1, 0]
+    with pytest.raises(ValueError, match=r"graph 0: label has an entry for each of 2 nodes; got \['O'\]"):
+        network().prepare([Data(edge_index=ends, label=["O"])])
+
+
+def test_one_graph_in_the_place_of_several_is_told():
+    import networkx
+    from torch_geometric.data import Data
+
+    for one in (networkx.path_graph(3), Data(edge_index=torch.tensor([[0], [1]]), num_nodes=2)):
+        with pytest.raises(ValueError, match="graphs come in a list, and this is one"):
+            GraphNetwork(Features("constant", 1), width=4).encode(one)
+
+
 def test_what_the_network_is_not_told_is_not_read():
     import networkx
 
@@ -340,8 +362,8 @@ def test_what_the_network_is_not_told_is_not_read():
     [
         ({"edge_index": torch.zeros(3, 2, dtype=torch.long)}, r"a row of sources and a row of targets"),
         ({"edge_index": torch.tensor([[0.0], [0.5]])}, "whole numbers are due, got 0.5"),
-        ({"edge_index": torch.tensor([[0], [2]])}, "one node or more, and edges between them; got 2 nodes"),
-        ({"edge_index": None}, "a graph has nodes and edges, or num_nodes and edge_index"),
+        ({"edge_index": torch.tensor([[0], [2]])}, "graph 0: an edge goes to node 2, and its nodes are 0 to 1"),
+        ({"edge_index": None, "x": None, "num_nodes": 0}, "graph 0: it has no node"),
         ({"x": torch.ones(5, 3)}, r"attributes of nodes are \[2, 3\]; got \[5, 3\]"),
         ({"x": torch.ones(2, 4)}, r"attributes of nodes are \[2, 3\]; got \[2, 4\]"),
         ({"x": torch.tensor([[1.0, 2.0, 3.0], [1.0, float("nan"), 3.0]])}, "an attribute of a node is no number"),

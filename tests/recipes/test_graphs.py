@@ -6,7 +6,7 @@ import torch
 
 from diptych import encoders, recipes
 from diptych.core import Draw, Machine
-from diptych.data.graphs.corpus import graphs
+from diptych.data.graphs.corpus import from_graphs, graphs
 from diptych.fitting import fit, resume, verify
 from diptych.objectives.decoupled import Decoupled
 from diptych.objectives.infonce import InfoNCE
@@ -53,6 +53,17 @@ def test_graphs_given_in_python_have_a_name_that_no_path_has(tmp_path):
     assert run.call["arguments"]["corpus"] == "<Graphs of Python: families>"
     with pytest.raises(ValueError, match="the run was made in Python, of graphs given there"):
         made("graphcl", run.call["arguments"]["corpus"])
+
+
+def test_graphs_that_python_has_are_learned_from_and_a_list_of_them_is_refused(tmp_path):
+    import networkx
+
+    some = [networkx.gnp_random_graph(12, 0.3, seed=i) for i in range(16)]
+    run = fit(made("graphcl", from_graphs(some, name="random")), tmp_path / "run", judged=False)
+    assert run.call["arguments"]["corpus"] == "<Graphs of Python: random>"
+    assert encoders.load(run.model).encode(some).shape == (16, 8)
+    with pytest.raises(ValueError, match=r"got a list. Graphs that Python has become one by diptych\.from_graphs"):
+        made("graphcl", some)
 
 
 @pytest.mark.parametrize("name", ALL)

@@ -4,6 +4,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from diptych.labels import label_of
+
 TEXT = [
     "text",
     "document",
@@ -84,12 +86,3 @@ def _longest(rows: Sequence[Row], there: Sequence[str]) -> str | None:
 
 def _scalar(rows: Sequence[Row], name: str) -> bool:
     return all(isinstance(row.get(name), str | int | float | None) for row in rows)
-
-
-def label_of(value: Any) -> str | None:
-    """A label as a string; whole numbers without a point. Null, NaN and white space are no label."""
-    if value is None or value != value:
-        return None
-    if isinstance(value, float) and value.is_integer():
-        value = int(value)
-    return str(value).strip().encode("utf-8", "replace").decode() or None

@@ -12,9 +12,9 @@ from jaxtyping import Int
 from diptych.data import cache, corpus
 from diptych.data.chosen import places
 from diptych.data.column import Column
-from diptych.data.columns import label_of
 from diptych.data.sources import find
 from diptych.data.tally import Tally
+from diptych.labels import label_of
 from diptych.plural import counted
 
 Understood = tuple[str, Iterable[corpus.Pair]]  # how a source was understood, and what is in it

@@ -8,9 +8,10 @@ import numpy as np
 from jaxtyping import Int
 
 from diptych.core import DataError
-from diptych.data.columns import label_of, listed
+from diptych.data.columns import listed
 from diptych.evaluate.columns import columns, stem, strings
 from diptych.evaluate.split import split
+from diptych.labels import label_of
 from diptych.plural import counted
 
 PARTS = {

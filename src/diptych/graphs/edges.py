@@ -70,6 +70,15 @@ def count(given: Any) -> int:
     return int(x)
 
 
+def checked(n: int, edges: Int[np.ndarray, "2 e"]) -> Int[np.ndarray, "2 e"]:
+    """Edges between n nodes. Raises ValueError for one that goes elsewhere."""
+    if edges.size and not 0 <= edges.min() <= edges.max() < n:
+        wrong = edges.min() if edges.min() < 0 else edges.max()
+        named = f"its nodes are 0 to {n - 1}" if n else "it has no node"
+        raise ValueError(f"an edge goes to node {wrong}, and {named}")
+    return edges
+
+
 def sparse(n: int, edges: Int[np.ndarray, "2 e"]) -> bool:
     """Whether so few of n nodes have an edge that n is a slip."""
     return n > max(FEW, SPARSE * len(np.unique(edges)))

@@ -10,6 +10,8 @@ from typing import Literal, get_args
 import numpy as np
 from jaxtyping import Float, Int
 
+from diptych.labels import label_of
+
 Kind = Literal["labels", "attributes", "both", "degree", "constant"]
 WORDS = {
     "labels": "a column for each of the {} node labels",
@@ -76,10 +78,10 @@ class Features:
 
     def places(self, names: Sequence[object]) -> Int[np.ndarray, " n"]:
         """Where each label is among `labels`. Raises ValueError for one that is not."""
-        known = {name: i for i, name in enumerate(self.labels)}
-        if unknown := next((str(name) for name in names if str(name) not in known), None):
-            raise ValueError(f"the network knows no node label {unknown!r}")
-        return np.array([known[str(name)] for name in names], np.int32)
+        known, found = {name: i for i, name in enumerate(self.labels)}, [label_of(name) for name in names]
+        if unknown := [name for name, label in zip(names, found, strict=True) if label not in known]:
+            raise ValueError(f"the network knows no node label {unknown[0]!r}")
+        return np.array([known[str(label)] for label in found], np.int32)
 
 
 def dense(numbers: Int[np.ndarray, " n"], width: int) -> Float[np.ndarray, "n f"]:

@@ -102,7 +102,12 @@ def build(corpus: "str | Graphs", method: Method, settings: Mapping[str, Any]) -
 def read(corpus: str, given: Mapping[str, Any]) -> "Graphs":
     from diptych.data.graphs import corpus as of_graphs
 
-    check_name(Path(str(corpus)))
+    if not isinstance(corpus, str | Path):
+        raise ValueError(
+            f"a corpus of graphs is a path or families:...; got a {type(corpus).__name__}. Graphs that Python has "
+            "become one by diptych.from_graphs([graph, ...])"
+        )
+    check_name(Path(corpus))
     return of_graphs.graphs(corpus, given.get("features"))
 
 

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from diptych.core import DataError
-from diptych.data.graphs.corpus import graphs
+from diptych.data.graphs.corpus import from_graphs, graphs
 from diptych.data.graphs.families import Families
 from diptych.data.tally import Tally
 from diptych.graphs.geometric import library
@@ -164,28 +164,105 @@ def test_a_list_of_graphs_of_pytorch_geometric_is_read(tmp_path):
     import torch
 
     one = of_pyg(x=torch.ones(3, 2), y=torch.tensor([1]), edge_attr=torch.ones(2, 1))
-    torch.save([one, of_pyg(num_nodes=5, y=torch.tensor(2)), of_pyg()], tmp_path / "data.pt")
-    found = graphs(tmp_path / "data.pt")
-    assert [found.size(i) for i in range(3)] == [(3, 2), (5, 2), (3, 2)]
-    assert found.labels == ["1", "2", None]
+    bare = library().data.Data(num_nodes=2)
+    torch.save(
+        [one, of_pyg(num_nodes=5, y=torch.tensor(2)), of_pyg(num_nodes=3, y=torch.ones(3)), bare], tmp_path / "a.pt"
+    )
+    found = graphs(tmp_path / "a.pt")
+    assert [found.size(i) for i in range(4)] == [(3, 2), (5, 2), (3, 2), (2, 0)]
+    assert found.labels == ["1", "2", None, None]
     assert "1 part of graphs not used: edge_attr" in found.notes
+    assert "1 graph without a class: its y is no single number" in found.notes
     torch.save([one, one], tmp_path / "full.pt")
     assert np.array_equal(graphs(tmp_path / "full.pt").graph(1).nodes, one.x)
+
+
+def test_numbers_of_sixteen_bits_and_parts_that_are_not_used_are_no_reason_to_refuse(tmp_path):
+    import torch
+
+    some = [of_pyg(x=torch.ones(3, 2, dtype=torch.bfloat16), meta={"a": 1, "b": 2}) for _ in range(3)]
+    found = graphs(saved(tmp_path / "data.pt", *some))
+    assert "1 part of graphs not used: meta" in found.notes
+    torch.save(some, tmp_path / "list.pt")
+    for each in (found, graphs(tmp_path / "list.pt")):
+        assert np.array_equal(each.graph(2).nodes, np.ones((3, 2)))
 
 
 def test_what_is_no_list_of_graphs_is_refused(tmp_path):
     import torch
 
-    bare = library().data.Data(x=torch.ones(2, 1))
     for made, said in (
-        ({"w": torch.ones(2)}, "or as a list of Data: it is a dict"),
-        ([of_pyg(), {"x": 1}], "graph 1 is a dict"),
-        ([of_pyg(), bare], r"graph 1: it has no edge_index \[2, edges\]"),
-        ([of_pyg(x=torch.ones(3, 1, dtype=torch.complex64))], "graph 0: x is of complex64"),
+        ({"w": torch.ones(2)}, "nor a list of Data: it is a dict"),
+        (
+            [of_pyg(num_nodes=3), {"x": 1}],
+            r"data\.pt, graph 1: a graph has nodes and edges, or num_nodes and edge_index",
+        ),
+        ([of_pyg(x=torch.ones(3, 1, dtype=torch.complex64))], "graph 0: an attribute of a node is no number"),
+        ([of_pyg(num_nodes=2)], "graph 0: an edge goes to node 2, and its nodes are 0 to 1"),
     ):
         torch.save(made, tmp_path / "data.pt")
         with pytest.raises(DataError, match=said):
             graphs(tmp_path / "data.pt")
+
+
+def test_one_label_for_all_nodes_is_told_where_a_network_knows_several(tmp_path):
+    known = graphs(arrays(tmp_path, node_tag=np.array([7, 7, 11, 7, 11, 7]))).features
+    found = graphs(lines(tmp_path, {"edges": [[0, 1]], "node_labels": [7, 7]})).told_by(known)
+    assert "all nodes have the label '7', of 2 that the network knows" in found.notes
+    assert found.graph(0).nodes.tolist() == [0, 0]
+
+
+def test_labels_of_nodes_are_words_as_classes_are(tmp_path):
+    one = {"edges": [[0, 1]], "node_labels": [1, 1.0]}
+    assert graphs(lines(tmp_path, one, {"edges": [[0, 1]], "node_labels": ["1", 2]})).node_names == ["1", "2"]
+    for lacking in (float("nan"), " "):
+        found = graphs(lines(tmp_path, one, {"edges": [[0, 1]], "node_labels": [1, lacking]}))
+        assert found.kinds == ["degree", "constant"]
+        assert any("not all nodes have labels; some of" in note for note in found.notes)
+    with pytest.raises(DataError, match=r"a label of a node is a word or a number; got \['C'\]"):
+        graphs(lines(tmp_path, {"edges": [[0, 1]], "node_labels": [["C"], ["O"]]}))
+    tags = graphs(arrays(tmp_path, node_tag=np.array([0.0, 1, 0, 1, 2, 2])))
+    assert tags.node_names == ["0", "1", "2"]
+
+
+# ---------------------------------------------------------------- graphs that Python has
+
+
+def test_graphs_that_python_has_are_a_corpus():
+    import networkx
+    import torch
+
+    path = networkx.path_graph(4)
+    path.graph["label"] = "path"
+    ring = networkx.cycle_graph(5)
+    networkx.set_node_attributes(path, "C", "label")
+    networkx.set_node_attributes(ring, {i: "CO"[i % 2] for i in range(5)}, "label")
+    data = library().data.Data(edge_index=torch.tensor([[0], [1]]), label=["O", "O"], y=torch.tensor([3.0]))
+    found = from_graphs([path, ring, data, networkx.Graph()])
+    assert [found.size(i) for i in range(3)] == [(4, 3), (5, 5), (2, 1)]
+    assert found.labels == ["path", None, "3"]
+    assert found.node_names == ["C", "O"]
+    assert found.graph(1).nodes.tolist() == [0, 1, 0, 1, 0]
+    assert "1 graph skipped: it has no node" in found.notes
+    classed = library().data.Data(edge_index=torch.tensor([[0], [1]]), label=1.0, num_nodes=2)
+    assert from_graphs([classed, classed]).labels == ["1", "1"]
+    named = from_graphs([path, ring], labels=[True, 2.0], features="degree")
+    assert named.labels == ["True", "2"]
+    assert named.features.kind == "degree"
+    assert from_graphs([path, ring]).fingerprint == from_graphs([path, ring]).fingerprint
+    assert from_graphs([path, ring]).fingerprint != from_graphs([ring, path]).fingerprint
+
+
+def test_what_is_no_list_of_graphs_of_python_is_refused():
+    import networkx
+
+    path = networkx.path_graph(4)
+    with pytest.raises(ValueError, match=r"graphs come in a list, and this is one \(Graph\): give \[graph\]"):
+        from_graphs(path)
+    with pytest.raises(ValueError, match="each graph has a label; got 2 graphs and 1 label"):
+        from_graphs([path, path], labels=["a"])
+    with pytest.raises(DataError, match="graph 1: a graph has nodes and edges, or num_nodes and edge_index; got str"):
+        from_graphs([path, "C1CC1"])
 
 
 E = np.array([[0, 1], [1, 2]])

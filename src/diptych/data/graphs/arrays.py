@@ -16,10 +16,11 @@ from pathlib import Path
 import numpy as np
 
 from diptych.core import DataError
-from diptych.data.columns import label_of, listed
+from diptych.data.columns import listed
 from diptych.data.graphs.item import Item
 from diptych.data.tally import Tally
 from diptych.graphs import edges
+from diptych.labels import label_of
 from diptych.plural import counted
 
 NEEDED = ("edge_index", "node_ptr", "edge_ptr")

@@ -1,9 +1,9 @@
 """What a path stands for as a corpus of graphs, read once and kept in the cache."""
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 from diptych.core import DataError
 from diptych.data import cache
@@ -11,13 +11,14 @@ from diptych.data.files import below, digest, shown, special
 from diptych.data.graphs import families, lines, processed, store, tu
 from diptych.data.graphs.arrays import Arrays
 from diptych.data.graphs.item import Item
+from diptych.data.graphs.memory import Memory
 from diptych.data.graphs.store import Graphs
 from diptych.data.stored import given
 from diptych.data.tally import Tally
 from diptych.graphs.features import Kind
 from diptych.plural import counted
 
-FORMAT = "2"  # of what is cached; another number makes old entries unused
+FORMAT = "3"  # of what is cached; another number makes old entries unused
 KNOWN = (
     "a TU folder (NAME_A.txt, ...), .npz with edge_index, node_ptr and edge_ptr, .jsonl of edge lists or node-link "
     "graphs, data.pt of PyTorch Geometric, or families:n=1000"
@@ -54,7 +55,26 @@ def graphs(path: str | Path, features: Kind | None = None) -> Graphs:
 
     Raises FileNotFoundError, ValueError for what is not understood, DataError for what is damaged or holds no graph.
     """
-    source = find(path)
+    return _kept(find(path), features)
+
+
+def from_graphs(
+    graphs: Iterable[Any],
+    labels: Iterable[object] | None = None,
+    features: Kind | None = None,
+    name: str = "graphs",
+) -> Graphs:
+    """Graphs that Python has: of NetworkX or PyTorch Geometric. Those without a node are left out, and noted.
+
+    Their classes are `labels`, or what they say (`graph.graph["label"]`, `data.y`); nodes are described as by `graphs`.
+    Raises ValueError if there are not as many labels, or for one graph in the place of a list; DataError for what is no
+    graph.
+    """
+    return _kept(Memory.of(graphs, labels, name), features)
+
+
+def _kept(source: Source, features: Kind | None) -> Graphs:
+    """The graphs of a source, from the cache; they are written first, if they are not there yet."""
     key = cache.key(FORMAT, source.name, source.digest)
 
     def write(folder: Path) -> None:

@@ -18,11 +18,12 @@ from typing import Any
 import numpy as np
 
 from diptych.core import DataError
-from diptych.data.columns import LABEL, label_of
+from diptych.data.columns import LABEL
 from diptych.data.files import opened, shown
 from diptych.data.graphs.item import Item
 from diptych.data.tally import Tally
 from diptych.graphs import edges
+from diptych.labels import label_of
 
 SUFFIXES = (".jsonl", ".ndjson")
 NAMED = 20  # parts that are not used, at most
@@ -79,10 +80,10 @@ def _listed(told: Mapping[str, Any], origin: str) -> tuple[Item, list[str]]:
             raise ValueError(f"{name} is a list with an entry for each node; got {x!r:.40}")
     known = [len(x) for x in (labels, rows) if x]
     n = edges.implied(found, known) if told.get("num_nodes") is None else edges.count(told["num_nodes"])
-    names, some = _each(labels or [])
+    names, some = _each(_named(labels or []))
     of_graph, label = _class(told)
     matrix = None if rows is None else _matrix(rows)
-    item = Item(n, found, label, _strings(names), matrix, origin, ["labels"] if some else [])
+    item = Item(n, found, label, names, matrix, origin, ["labels"] if some else [])
     return item, _beside(told, {between, "num_nodes", "node_labels", of_nodes, of_graph})
 
 
@@ -96,12 +97,12 @@ def _linked(told: Mapping[str, Any], origin: str) -> tuple[Item, list[str]]:
     between = "links" if "links" in told else "edges"
     links, whole = told[between], told.get("graph") or {}
     ends = [[_at(place, link[side]) for side in ("source", "target")] for link in links]
-    labels, some_labels = _each([node.get("label") for node in nodes])
+    labels, some_labels = _each(_named([node.get("label") for node in nodes]))
     rows, some_rows = _each([node.get("x") for node in nodes])
     partly = [name for name, some in (("labels", some_labels), ("attributes", some_rows)) if some]
     of_graph, label = _class({**whole, **{name: x for name, x in told.items() if x is not None}})
     matrix = None if rows is None else _matrix(rows)
-    item = Item(len(nodes), edges.of_pairs(ends), label, _strings(labels), matrix, origin, partly)
+    item = Item(len(nodes), edges.of_pairs(ends), label, labels, matrix, origin, partly)
     others = {*_beside(told, {"nodes", between, "graph", of_graph, *WRITTEN})}
     others |= {f"{name} of the graph" for name in _beside(whole, {of_graph})}
     others |= {f"{name} of nodes" for node in nodes for name in _beside(node, {"id", "label", "x"})}
@@ -125,8 +126,11 @@ def _each(given: Sequence[Any]) -> tuple[Sequence[Any] | None, bool]:
     return (given, False) if given and not any(lacking) else (None, not all(lacking))
 
 
-def _strings(labels: Sequence[Any] | None) -> list[str] | None:
-    return None if labels is None else [str(x) for x in labels]
+def _named(labels: Sequence[Any]) -> list[str | None]:
+    """Labels of nodes. Raises ValueError for one that is several."""
+    if several := [x for x in labels if isinstance(x, list | dict)]:
+        raise ValueError(f"a label of a node is a word or a number; got {several[0]!r:.40}")
+    return [label_of(x) for x in labels]
 
 
 def _at(place: Mapping[str, int], node: Any) -> int:

@@ -13,19 +13,18 @@ from typing import Any
 import numpy as np
 
 from diptych.core import DataError
-from diptych.data.columns import label_of
 from diptych.data.graphs.item import Item
+from diptych.data.graphs.memory import Memory
 from diptych.data.tally import Tally
 from diptych.graphs import edges
 from diptych.graphs.geometric import library
+from diptych.labels import label_of
 from diptych.plural import counted
 
 SUFFIXES = (".pt", ".pth")
 ASIDE = ("pre_transform.pt", "pre_filter.pt")  # that lie beside it
 USED = ("edge_index", "x", "y")
 NODES = "_num_nodes"  # where it keeps the number of each
-
-Ends = tuple[Mapping[str, Any], Mapping[str, np.ndarray]]  # graphs end to end, and where each part of each begins
 
 
 @dataclass(frozen=True)
@@ -37,16 +36,20 @@ class Processed:
     def items(self, tally: Tally) -> tuple[str, Iterator[Item]]:
         """Raises DataError for what is no such file, ModuleNotFoundError without PyTorch Geometric."""
         told = self._read()
+        if isinstance(told, list):
+            _unused({name for graph in told if hasattr(graph, "to_dict") for name in graph.to_dict()}, tally)
+            return "a list of PyTorch Geometric", Memory(told, origin=f"{self.path.name}, ").items(tally)[1]
         try:
-            sets = _sets(told)
+            if not isinstance(told, tuple):
+                raise TypeError(f"it is a {type(told).__name__}")
+            data, slices = _checked(*told[:2])
         except (ValueError, TypeError, AttributeError, KeyError, IndexError, RuntimeError) as error:
             raise DataError(
-                f"{self.path} holds no data set of graphs, as InMemoryDataset.save writes it, or as a list of Data: "
+                f"{self.path} holds no data set of graphs as InMemoryDataset.save writes it, nor a list of Data: "
                 f"{error}"
             ) from None
-        for name in sorted({name for _, slices in sets for name in slices} - {*USED, "num_nodes"}):
-            tally.add("part", f"of graphs not used: {name}")
-        return "a data set of PyTorch Geometric", self._items(sets, tally)
+        _unused({*told[1]}, tally)
+        return "a data set of PyTorch Geometric", self._items(data, slices, tally)
 
     def _read(self) -> Any:
         """What the file holds: all graphs end to end and where each part of each begins, or a list of graphs."""
@@ -65,16 +68,15 @@ class Processed:
                 "write its graphs by InMemoryDataset.save, or as .jsonl"
             ) from None
 
-    def _items(self, sets: list[Ends], tally: Tally) -> Iterator[Item]:
-        every = ((data, slices, k) for data, slices in sets for k in range(len(slices["edge_index"]) - 1))
-        for i, (data, slices, k) in enumerate(every):
-            between = {name: slice(*slices[name][k : k + 2]) for name in USED if name in data}
+    def _items(self, data: Mapping[str, Any], slices: Mapping[str, np.ndarray], tally: Tally) -> Iterator[Item]:
+        for i in range(len(slices["edge_index"]) - 1):
+            between = {name: slice(*slices[name][i : i + 2]) for name in USED if name in data}
             x, y = (data[name][between[name]] if name in data else None for name in ("x", "y"))
             origin = f"{self.path.name}, graph {i}"
             try:
                 found = edges.of_index(data["edge_index"][:, between["edge_index"]])
                 known = [] if x is None else [len(x)]
-                n = edges.count(data[NODES][k]) if data[NODES] is not None else edges.implied(found, known)
+                n = edges.count(data[NODES][i]) if data[NODES] is not None else edges.implied(found, known)
             except ValueError as error:
                 raise DataError(f"{origin}: {error}") from None
             label = label_of(y.item()) if y is not None and y.size == 1 else None
@@ -83,39 +85,18 @@ class Processed:
             yield Item(n, found, label, None, rows, origin)
 
 
-def _sets(told: Any) -> list[Ends]:
-    """Graphs end to end, as arrays: all of a data set, or each of a list on its own. Raises as `_checked` does."""
-    if isinstance(told, tuple):
-        return [_checked(*told[:2])]
-    if not isinstance(told, list):
-        raise TypeError(f"it is a {type(told).__name__}")
-    sets = []
-    for i, graph in enumerate(told):
-        if not hasattr(graph, "to_dict"):
-            raise TypeError(f"graph {i} is a {type(graph).__name__}")
-        try:
-            sets.append(_checked(*_alone(graph.to_dict())))
-        except (ValueError, TypeError) as error:
-            raise ValueError(f"graph {i}: {error}") from None
-    return sets
+def _unused(names: set[str], tally: Tally) -> None:
+    for name in sorted(names - {*USED, "num_nodes"}):
+        tally.add("part", f"of graphs not used: {name}")
 
 
-def _alone(graph: Mapping[str, Any]) -> tuple[Mapping[str, Any], Mapping[str, list[int]]]:
-    """A graph as a data set of one."""
-    many = graph.get("num_nodes")
-    found = {name: np.atleast_1d(np.asarray(graph[name])) for name in USED if graph.get(name) is not None}
-    ends = {name: [0, x.shape[-1] if name == "edge_index" else len(x)] for name, x in found.items()}
-    others = {name: [0, 1] for name in graph.keys() - found.keys() - {"num_nodes"}}
-    return {**found, NODES: None if many is None else [many]}, {**others, **ends}
-
-
-def _checked(data: Any, slices: Any) -> Ends:
+def _checked(data: Any, slices: Any) -> tuple[Mapping[str, Any], Mapping[str, np.ndarray]]:
     """The parts of graphs that are used, as arrays. Raises ValueError, and others, for what does not go together."""
     if slices is None:
         raise ValueError("it is one graph")
     told = data if isinstance(data, dict) else data.to_dict()
-    found = {name: np.asarray(told[name]) for name in USED if told.get(name) is not None and name in slices}
-    ends = {name: edges.whole(np.asarray(x), name) for name, x in slices.items()}
+    found = {name: _array(told[name]) for name in USED if told.get(name) is not None and name in slices}
+    ends = {name: edges.whole(np.asarray(slices[name]), name) for name in found}
     if "edge_index" not in found or found["edge_index"].ndim != 2:
         raise ValueError("it has no edge_index [2, edges]")
     many = len(ends["edge_index"])
@@ -128,3 +109,7 @@ def _checked(data: Any, slices: Any) -> Ends:
     if told.get(NODES) is not None and len(told[NODES]) != many - 1:
         raise ValueError(f"{counted(many - 1, 'graph')} and {counted(len(told[NODES]), 'number')} of nodes")
     return {**found, NODES: told.get(NODES)}, ends
+
+
+def _array(x: Any) -> np.ndarray:
+    return np.asarray(x.float() if str(getattr(x, "dtype", "")) == "torch.bfloat16" else x)

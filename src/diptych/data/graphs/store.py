@@ -24,8 +24,9 @@ from diptych.data import cache
 from diptych.data.graphs.item import Item
 from diptych.data.stored import Items, Ledger, Stored, mapped
 from diptych.data.tally import Tally
-from diptych.graphs.edges import sparse
+from diptych.graphs.edges import checked, sparse
 from diptych.graphs.features import Features, Kind
+from diptych.labels import label_of
 from diptych.plural import counted
 
 COLUMN = "graph"  # of a record
@@ -123,6 +124,9 @@ class Graphs(Stored):
         if features.kind in ("attributes", "both") and columns != known:
             raise ValueError(f"the network is told {counted(known, 'attribute')} of a node; {self.name} has {columns}")
         told = replace(self, features=features, fingerprint=cache.key("told", self.fingerprint, repr(features)))
+        if len(self.node_names) == 1 < len(features.labels):
+            alike = f"all nodes have the label {self.node_names[0]!r}, of {len(features.labels)} that the network knows"
+            told = replace(told, notes=[*self.notes, alike])
         return told._in_order(features.labels) if features.labels else told
 
     def _in_order(self, names: Sequence[str]) -> "Graphs":
@@ -164,11 +168,10 @@ def write(folder: Path, name: str, how: str, items: Iterable[Item], tally: Tally
 
 def both_ways(item: Item, tally: Tally) -> Int[np.ndarray, "2 e"]:
     """The edges of a graph, sorted, each in both directions and none twice. Raises DataError as `write` does."""
-    edges = np.asarray(item.edges, np.int64).reshape(2, -1)
-    if edges.size and not 0 <= edges.min() <= edges.max() < item.n:
-        wrong = edges.min() if edges.min() < 0 else edges.max()
-        named = f"its nodes are 0 to {item.n - 1}" if item.n else "it has no node"
-        raise DataError(f"{item.origin}: an edge goes to node {wrong}, and {named}")
+    try:
+        edges = checked(item.n, np.asarray(item.edges, np.int64).reshape(2, -1))
+    except ValueError as error:
+        raise DataError(f"{item.origin}: {error}") from None
     if sparse(item.n, edges) and item.nodes is None and item.attributes is None:
         raise DataError(
             f"{item.origin}: of {item.n:,} nodes so few as {len(np.unique(edges)):,} have an edge; number them from 0"
@@ -228,8 +231,12 @@ class _Writer:
             raise DataError(
                 f"{item.origin}: {item.n} nodes and {counted(len(item.nodes), 'node label')}; each node has one"
             )
-        names, numbers = np.unique(np.asarray(item.nodes), return_inverse=True)
-        known = [self.node_names.setdefault(str(name), len(self.node_names)) for name in names.tolist()]
+        given, numbers = np.unique(np.asarray(item.nodes), return_inverse=True)
+        names = [name for x in given.tolist() if (name := label_of(x))]
+        if len(names) < len(given):
+            self._lacks("labels.i4", f"not all nodes have labels; some of {item.origin} have none")
+            return
+        known = [self.node_names.setdefault(name, len(self.node_names)) for name in names]
         self._write("labels.i4", np.array(known, np.int32)[numbers.reshape(-1)])
 
     def _attributes(self, item: Item) -> None:

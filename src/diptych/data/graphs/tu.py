@@ -19,10 +19,10 @@ import numpy as np
 from jaxtyping import Shaped
 
 from diptych.core import DataError
-from diptych.data.columns import label_of
 from diptych.data.graphs.item import Item
 from diptych.data.tally import Tally
 from diptych.graphs.edges import FEW, SPARSE
+from diptych.labels import label_of
 from diptych.plural import counted
 
 PARTS = ("A", "graph_indicator", "graph_labels", "node_labels", "node_attributes", "edge_labels", "edge_attributes",

@@ -9,9 +9,10 @@ import numpy as np
 from jaxtyping import Shaped
 
 from diptych.core import DataError
-from diptych.data.columns import label_of, listed
+from diptych.data.columns import listed
 from diptych.data.images.item import PARTS, Item
 from diptych.data.tally import Tally
+from diptych.labels import label_of
 from diptych.pictures.read import from_array
 from diptych.plural import counted
 

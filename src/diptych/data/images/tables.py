@@ -11,10 +11,11 @@ from typing import Any
 
 from diptych.core import DataError
 from diptych.data import cache, hub, tables
-from diptych.data.columns import LABEL, NAMES, Row, label_of, listed
+from diptych.data.columns import LABEL, NAMES, Row, listed
 from diptych.data.images.folder import is_picture
 from diptych.data.images.item import PARTS, Item
 from diptych.data.tally import Tally
+from diptych.labels import label_of
 
 PICTURE = ("image", "img", "picture", "photo", "bytes", "image_path", "file_name", "filename", "path", "file")
 CLASS = (*LABEL, "fine_label", "coarse_label")

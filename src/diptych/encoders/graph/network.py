@@ -20,8 +20,8 @@ from diptych.core import Batch, Encoder, Graph
 from diptych.encoders import folder as layout
 from diptych.encoders.graph.neighbours import edge_index, of_graphs, sums
 from diptych.encoders.heads import seeded
+from diptych.graphs import objects
 from diptych.graphs.batch import tensors
-from diptych.graphs.edges import count, of_index, of_pairs
 from diptych.graphs.features import Features
 from diptych.graphs.geometric import library
 
@@ -129,37 +129,27 @@ class GraphNetwork(Encoder):
         return self
 
     def prepare(self, raw: Sequence[Any]) -> list[Graph]:
-        """Graphs; or what has nodes and edges as NetworkX, or num_nodes and edge_index as PyTorch Geometric.
+        """Graphs; or those of NetworkX or PyTorch Geometric, as `graphs.objects.given` reads them.
 
-        Of such, attributes are `x`, of the graph or of each node of NetworkX; labels, the `label` of each such node.
-        They are read where the network is told of them. Raises ValueError for what is no graph, or lacks these.
+        Labels and attributes of nodes are read where the network is told of them. Raises ValueError for what is no
+        graph, or lacks these.
         """
-        return [x if isinstance(x, Graph) else self._graph(x) for x in raw]
+        objects.several(raw)
+        return [x if isinstance(x, Graph) else self._graph(x, i) for i, x in enumerate(raw)]
 
-    def _graph(self, raw: Any) -> Graph:
-        labels, x = None, getattr(raw, "x", None)
-        if getattr(raw, "edge_index", None) is not None:
-            n, edges = count(raw.num_nodes), of_index(np.asarray(raw.edge_index))
-        elif callable(getattr(raw, "nodes", None)) and hasattr(raw, "edges"):
-            place = {node: i for i, node in enumerate(raw.nodes)}
-            n, edges = len(place), of_pairs([(place[a], place[b]) for a, b, *_ in raw.edges])
-            labels, x = self._of_each(raw, "label"), self._of_each(raw, "x")
-        else:
-            raise ValueError(f"a graph has nodes and edges, or num_nodes and edge_index; got {type(raw).__name__}")
-        if n < 1 or (edges.size and not 0 <= edges.min() <= edges.max() < n):
-            raise ValueError(f"a graph has one node or more, and edges between them; got {n} nodes")
-        code = np.unique(np.concatenate([edges[0] * n + edges[1], edges[1] * n + edges[0]]))
-        whole = np.stack(np.divmod(code, n)).astype(np.int32)
+    def _graph(self, raw: Any, i: int) -> Graph:
         known = self.features
-        numbers = None if labels is None or not known.labels else known.places(labels)
-        rows = None if x is None or known.kind not in ("attributes", "both") else _numbers(x)
-        return Graph(known.of(n, whole, numbers, rows), whole)
-
-    @staticmethod
-    def _of_each(raw: Any, name: str) -> list[Any] | None:
-        """What all nodes of NetworkX say by a name; None if one says nothing."""
-        found = [x for _, x in raw.nodes(data=name) if x is not None]
-        return found if len(found) == len(raw.nodes) else None
+        try:
+            found = objects.given(raw)
+            if found.n < 1:
+                raise ValueError("it has no node")
+            labels = known.places(found.labels) if found.labels is not None and known.labels else None
+            rows = found.attributes() if known.kind in ("attributes", "both") else None
+            source, target = np.concatenate([found.edges, found.edges[::-1]], 1)
+            edges = np.stack(np.divmod(np.unique(source * found.n + target), found.n)).astype(np.int32)
+            return Graph(known.of(found.n, edges, labels, rows), edges)
+        except ValueError as error:
+            raise ValueError(f"graph {i}: {error}") from None
 
     def size(self, sample: Graph) -> int:
         """Its nodes."""
@@ -192,17 +182,6 @@ class GraphNetwork(Encoder):
             told = {"model_type": KIND, "features": asdict(self.features), **self.settings()}
             layout.write_json(new / "config.json", told)
             save_file({k: x.contiguous() for k, x in self.state_dict().items()}, new / "model.safetensors")
-
-
-def _numbers(x: Any) -> Float[np.ndarray, "n a"]:
-    """Attributes of nodes, one or more of each. Raises ValueError for what is no number."""
-    try:
-        found = np.asarray(x, np.float32)
-    except (ValueError, TypeError):
-        found = np.full((1, 1), np.nan, np.float32)
-    if not found.ndim or not np.isfinite(found).all():
-        raise ValueError("an attribute of a node is no number, or nodes have several numbers of them")
-    return found.reshape(len(found), -1) if found.size else found
 
 
 class Block(nn.Module):
