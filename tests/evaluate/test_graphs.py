@@ -273,6 +273,7 @@ def test_a_protocol_that_cannot_ask_is_left_out_and_the_other_asks(tmp_path):
         ([None] * 30, "No classes of graphs"),
         ([1] * 30, "One class only"),
         ([0, 1] * 5, "10 graphs have a class, fewer than 20"),
+        ([0, 1, 1], "3 graphs have a class, fewer than 20"),
         (
             [i / 7 for i in range(30)],
             "30 graphs have 30 different labels, as 0: that is a quantity or a name and no class",

@@ -11,49 +11,43 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float, Int
 
-from diptych.graphs.edges import checked, count, of_index, of_pairs
+from diptych.graphs.edges import checked, count, implied, of_index, of_pairs
 from diptych.labels import label_of
 
 
 @dataclass(frozen=True)
 class Given:
-    """`labels` and `x` are what all nodes have, as it is given; `partly` names what some have and others lack.
+    """A graph, its class, and of its nodes what all have: labels, and `x` as it is given.
 
-    `y` is what is said of the graph.
+    `partly` names what some nodes have and others lack. `said` is whether anything is said of a class.
     """
 
     n: int
     edges: Int[np.ndarray, "2 e"]
-    labels: Sequence[Any] | None = None
+    labels: Sequence[str] | None = None
     x: Any = None
-    y: Any = None
+    label: str | None = None
+    said: bool = False
     partly: Sequence[str] = ()
 
     def attributes(self) -> Float[np.ndarray, "n a"] | None:
-        """Raises ValueError for what is no number."""
+        """Raises ValueError for what is no number of 32 bits."""
         return None if self.x is None else _numbers(self.x)
-
-    def label(self) -> str | None:
-        """Its class; None where several things are said, or nothing."""
-        y = self.y
-        while isinstance(y, list | tuple) and len(y) == 1:
-            y = y[0]
-        return None if isinstance(y, list | tuple | dict) else label_of(y)
 
 
 def given(raw: Any) -> Given:
     """A graph; of nodes and of the graph, what they say by the usual names.
 
     Those are, in NetworkX, `label` and `x` of nodes, and `label` or `y` of the graph; in PyTorch Geometric `x` and
-    `label` of nodes, `y` of the graph (or `label`, where it is one). Raises ValueError for what is no graph, or has an
-    edge that goes elsewhere.
+    `label` of nodes, `y` of the graph (or `label`, where it has not an entry for each node). Raises ValueError for what
+    is no graph, has an edge that goes elsewhere, or a label of a node that is several.
     """
-    if getattr(raw, "edge_index", None) is not None:
-        found = _of_geometric(raw, of_index(np.asarray(raw.edge_index)))
+    if hasattr(raw, "ptr") and hasattr(raw, "to_data_list"):
+        raise ValueError(f"it is several graphs in one ({type(raw).__name__}): give those of its to_data_list()")
+    if hasattr(raw, "edge_index"):
+        found = _of_geometric(raw)
     elif callable(getattr(raw, "nodes", None)) and hasattr(raw, "edges"):
         found = _of_networkx(raw)
-    elif hasattr(raw, "edge_index") and getattr(raw, "num_nodes", None) is not None:
-        found = _of_geometric(raw, np.empty((2, 0), np.int64))
     else:
         raise ValueError(f"a graph has nodes and edges, or num_nodes and edge_index; got {type(raw).__name__}")
     checked(found.n, found.edges)
@@ -62,46 +56,81 @@ def given(raw: Any) -> Given:
 
 def several(raw: Any) -> None:
     """Raises ValueError for a graph where several are due."""
+    if callable(getattr(raw, "indices", None)):  # a data set of PyTorch Geometric, which also has all their edges
+        return
+    if hasattr(raw, "to_data_list"):
+        raise ValueError(f"graphs come in a list, and this is a {type(raw).__name__}: give its to_data_list()")
     if hasattr(raw, "edge_index") or callable(getattr(raw, "nodes", None)):
         raise ValueError(f"graphs come in a list, and this is one ({type(raw).__name__}): give [graph]")
 
 
-def _of_geometric(raw: Any, edges: Int[np.ndarray, "2 e"]) -> Given:
-    labels, y = (_plain(getattr(raw, name, None)) for name in ("label", "y"))
+def class_of(said: Any) -> str | None:
+    """A class as a string; None where several things are said, or nothing."""
+    found = _plain(said)
+    while isinstance(found, list | tuple) and len(found) == 1:
+        found = found[0]
+    return None if isinstance(found, list | tuple | dict) else label_of(found)
+
+
+def _of_geometric(raw: Any) -> Given:
+    index, x = raw.edge_index, getattr(raw, "x", None)
+    if index is None and getattr(raw, "adj_t", None) is not None:
+        raise ValueError("it has adj_t in the place of edge_index, which is not read; give edge_index")
+    edges = np.empty((2, 0), np.int64) if index is None else of_index(np.asarray(_dense(index)))
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # where only edges say how many nodes there are
-        n = count(raw.num_nodes)
-    if not isinstance(labels, list | tuple):
-        labels, y = None, labels if y is None else y
-    elif len(labels) != n:
-        raise ValueError(f"label has an entry for each of {n} nodes; got {labels!r:.40}")
-    return Given(n, edges, labels, getattr(raw, "x", None), y)
-
-
-def _plain(x: Any) -> Any:
-    """A tensor or an array as a list."""
-    return x.tolist() if hasattr(x, "tolist") else x
+        told = raw.num_nodes
+    n = count(told) if told is not None else implied(edges, [] if x is None else [len(x)])
+    labels, y = _plain(getattr(raw, "label", None)), getattr(raw, "y", None)
+    if not isinstance(labels, list | tuple) or len(labels) != n:
+        labels, y = (), labels if y is None else y
+    names, some = _named(labels)
+    return Given(n, edges, names, x, class_of(y), y is not None, ["labels"] if some else [])
 
 
 def _of_networkx(raw: Any) -> Given:
     place = {node: i for i, node in enumerate(raw.nodes)}
     edges = of_pairs([(place[a], place[b]) for a, b, *_ in raw.edges])
-    found, partly = {}, []
-    for name, called in (("label", "labels"), ("x", "attributes")):
-        told = [x for _, x in raw.nodes(data=name) if x is not None]
-        found[name] = told if told and len(told) == len(place) else None
-        partly += [called] if 0 < len(told) < len(place) else []
+    names, some = _named([x for _, x in raw.nodes(data="label")])
+    rows = [x for _, x in raw.nodes(data="x") if x is not None]
+    partly = (["labels"] if some else []) + (["attributes"] if 0 < len(rows) < len(place) else [])
     of_graph = getattr(raw, "graph", {})
     y = of_graph.get("label", of_graph.get("y"))
-    return Given(len(place), edges, found["label"], found["x"], y, partly)
+    x = rows if rows and len(rows) == len(place) else None
+    return Given(len(place), edges, names, x, class_of(y), y is not None, partly)
+
+
+def _named(labels: Sequence[Any]) -> tuple[list[str] | None, bool]:
+    """What all nodes are called, else None; and whether some are and others not. Raises ValueError as `given`."""
+    told = [_plain(x) for x in labels]
+    if wrong := [x for x in told if isinstance(x, list | tuple | dict)]:
+        raise ValueError(f"a label of a node is a word or a number; got {wrong[0]!r:.40}")
+    found = [label_of(x) for x in told]
+    known = [x for x in found if x is not None]
+    return (known, False) if known and len(known) == len(found) else (None, bool(known))
+
+
+def _plain(x: Any) -> Any:
+    """A tensor or an array as lists and numbers."""
+    return x.tolist() if hasattr(x, "tolist") else x
+
+
+def _dense(x: Any) -> Any:
+    """A tensor as NumPy takes it: of numbers that it knows, without gradients, not sparse."""
+    if hasattr(x, "detach"):
+        x = x.detach().cpu().to_dense()
+        x = x.float() if str(x.dtype) == "torch.bfloat16" else x
+    return x
 
 
 def _numbers(x: Any) -> Float[np.ndarray, "n a"]:
     try:
-        found = np.asarray(x.float() if str(getattr(x, "dtype", "")) == "torch.bfloat16" else x)
-        found = found if found.dtype.kind in "iufb" or not found.size else np.full((1, 1), np.nan)
+        found = np.asarray(_dense(x))
+        known = found.dtype.kind in "iufb" or not found.size
     except (ValueError, TypeError):
-        found = np.full((1, 1), np.nan)
+        known = False
+    with np.errstate(over="ignore"):
+        found = found.astype(np.float32) if known else np.full((1, 1), np.nan, np.float32)
     if not found.ndim or not np.isfinite(found).all():
         raise ValueError("an attribute of a node is no number, or nodes have several numbers of them")
-    return found.reshape(len(found), -1 if found.size else 0).astype(np.float32)
+    return found.reshape(len(found), -1 if found.size else 0)

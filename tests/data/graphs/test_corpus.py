@@ -253,6 +253,79 @@ def test_graphs_that_python_has_are_a_corpus():
     assert from_graphs([path, ring]).fingerprint != from_graphs([ring, path]).fingerprint
 
 
+def of_nodes(labels, name="label"):
+    import networkx
+
+    made = networkx.path_graph(len(labels))
+    networkx.set_node_attributes(made, dict(enumerate(labels)), name)
+    return made
+
+
+def test_labels_are_one_to_the_corpus_and_to_the_network(tmp_path):
+    import torch
+
+    from diptych.encoders.graph.network import GraphNetwork
+
+    for labels in ([1.0, "C"], [np.float32(1), np.float32(2)], [torch.tensor(1), 2], [True, 0.5]):
+        found = from_graphs([of_nodes(labels)])
+        (again,) = GraphNetwork(found.features, width=4, depth=1).prepare([of_nodes(labels)])
+        assert np.array_equal(again.nodes, found.graph(0).nodes)
+    found = from_graphs([of_nodes(["C", float("nan"), "O"]), of_nodes(["C", "O"])])
+    assert found.kinds == ["degree", "constant"]
+    assert any("some of graph 0 have none" in note for note in found.notes)
+    for several in ([(0, 1), (1, 1)], [[1], [2]], list(torch.eye(2)), [{"a": 1}, 2]):
+        with pytest.raises(DataError, match="graph 0: a label of a node is a word or a number"):
+            from_graphs([of_nodes(several)])
+
+
+def test_classes_may_be_tensors_and_a_label_that_is_none_of_nodes_is_one():
+    import torch
+
+    two = [of_pyg(num_nodes=3), of_pyg(num_nodes=3)]
+    for labels in (torch.tensor([0, 1]), np.array([0, 1], np.float32), [np.array([0]), "1"], iter("01")):
+        assert from_graphs(two, labels=labels).labels == ["0", "1"]
+    told = [of_pyg(num_nodes=4, label=torch.tensor([1])), of_pyg(num_nodes=4, y=torch.tensor([[2.0]]))]
+    assert from_graphs(told).labels == ["1", "2"]
+    named = of_pyg(num_nodes=3, label=torch.tensor([1, 0, 1]), y=torch.tensor([1, 2]))
+    assert from_graphs([named]).graph(0).nodes.tolist() == [1, 0, 1]
+    assert any("its y is no single number" in note for note in from_graphs([named]).notes)
+    assert not any("its y" in note for note in from_graphs([of_pyg(num_nodes=3, label=torch.tensor([1, 0, 1]))]).notes)
+
+
+def test_data_sets_are_lists_and_batches_are_not():
+    import torch
+
+    library()
+    from torch_geometric.data import Batch, InMemoryDataset
+
+    class Some(InMemoryDataset):
+        def __init__(self):
+            super().__init__()
+            self.data, self.slices = self.collate([of_pyg(num_nodes=3), of_pyg(num_nodes=4), of_pyg(num_nodes=5)])
+
+    assert [from_graphs(Some()).size(i)[0] for i in range(3)] == [3, 4, 5]
+    assert len(from_graphs(Some()[:2])) == 2
+    batch = Batch.from_data_list(list(Some()))
+    for given in (batch, [batch]):
+        with pytest.raises(ValueError, match=r"to_data_list\(\)"):
+            from_graphs(given)
+    bare = library().data.Data(adj_t=torch.eye(3).to_sparse(), num_nodes=3)
+    with pytest.raises(DataError, match="graph 0: it has adj_t in the place of edge_index"):
+        from_graphs([bare])
+
+
+def test_attributes_may_be_sparse_and_want_gradients_and_are_of_32_bits():
+    import torch
+
+    x = torch.tensor([[1.0, 0.0], [0.0, 2.0], [0.0, 0.0]])
+    for given in (x, x.clone().requires_grad_(), x.to_sparse(), x.bfloat16(), x.double()):
+        assert np.array_equal(from_graphs([of_pyg(x=given)]).graph(0).nodes, x)
+    with pytest.raises(DataError, match="graph 0: an attribute of a node is no number"):
+        from_graphs([of_pyg(x=torch.full((3, 1), 1e300, dtype=torch.float64))])
+    ends = library().data.Data(edge_index=np.array([[0], [4]]))
+    assert from_graphs([ends]).size(0) == (5, 1)
+
+
 def test_what_is_no_list_of_graphs_of_python_is_refused():
     import networkx
 

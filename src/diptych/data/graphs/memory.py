@@ -11,8 +11,7 @@ import numpy as np
 from diptych.core import DataError
 from diptych.data.graphs.item import Item
 from diptych.data.tally import Tally
-from diptych.graphs.objects import given, several
-from diptych.labels import label_of
+from diptych.graphs.objects import class_of, given, several
 from diptych.plural import counted
 
 
@@ -41,30 +40,29 @@ class Memory:
     def digest(self) -> str:
         """Of all that is read of the graphs."""
         told = blake2b(digest_size=16)
-        for item in self._read:
+        for item, said in self._read:
             x = np.empty(0) if item.attributes is None else item.attributes
-            told.update(repr((item.n, item.label, item.nodes, item.partly, x.shape)).encode())
+            told.update(repr((item.n, item.label, said, item.nodes, item.partly, x.shape)).encode())
             told.update(item.edges.tobytes() + x.tobytes())
         return told.hexdigest()
 
     @cached_property
-    def _read(self) -> list[Item]:
+    def _read(self) -> list[tuple[Item, bool]]:
+        """Graphs, and whether anything is said of their class."""
         return [self._item(i, raw) for i, raw in enumerate(self.graphs)]
 
     def items(self, tally: Tally) -> tuple[str, Iterator[Item]]:
         """Raises DataError for what is no graph."""
-        return "from Python", (self._told(i, item, tally) for i, item in enumerate(self._read))
+        for item, said in self._read:
+            tally.add("graph", "without a class: its y is no single number", int(said and item.label is None))
+        return "from Python", (item for item, _ in self._read)
 
-    def _told(self, i: int, item: Item, tally: Tally) -> Item:
-        said = self.classes is None and getattr(self.graphs[i], "y", None) is not None
-        tally.add("graph", "without a class: its y is no single number", int(said and item.label is None))
-        return item
-
-    def _item(self, i: int, raw: Any) -> Item:
+    def _item(self, i: int, raw: Any) -> tuple[Item, bool]:
         origin = f"{self.origin}graph {i}"
         try:
             told = given(raw)
-            label = told.label() if self.classes is None else label_of(self.classes[i])
-            return Item(told.n, told.edges, label, told.labels, told.attributes(), origin, told.partly)
+            label = told.label if self.classes is None else class_of(self.classes[i])
+            item = Item(told.n, told.edges, label, told.labels, told.attributes(), origin, told.partly)
+            return item, told.said and self.classes is None
         except ValueError as error:
             raise DataError(f"{origin}: {error}") from None

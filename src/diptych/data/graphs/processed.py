@@ -37,7 +37,8 @@ class Processed:
         """Raises DataError for what is no such file, ModuleNotFoundError without PyTorch Geometric."""
         told = self._read()
         if isinstance(told, list):
-            _unused({name for graph in told if hasattr(graph, "to_dict") for name in graph.to_dict()}, tally)
+            names = {name for graph in told if hasattr(graph, "to_dict") for name in graph.to_dict()}
+            _unused(names - {"label"}, tally)
             return "a list of PyTorch Geometric", Memory(told, origin=f"{self.path.name}, ").items(tally)[1]
         try:
             if not isinstance(told, tuple):

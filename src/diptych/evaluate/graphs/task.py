@@ -69,14 +69,14 @@ def tasks(
     names, classes = np.unique(labels, return_inverse=True)
     if len(names) < 2:
         return [], ["One class only, so nothing can be told apart."]
+    if len(known) < FEWEST:
+        some = counted(len(known), "graph has", "graphs have")
+        return [], [f"{some} a class, fewer than {FEWEST}: a tenth of them says nothing."]
     if 2 * len(names) > len(known):
         told = (
             f"{counted(len(known), 'graph has', 'graphs have')} {counted(len(names), 'different label')}, as {names[0]}"
         )
         return [], [f"{told}: that is a quantity or a name and no class, so nothing is told apart."]
-    if len(known) < FEWEST:
-        some = counted(len(known), "graph has", "graphs have")
-        return [], [f"{some} a class, fewer than {FEWEST}: a tenth of them says nothing."]
     notes = []
     if len(known) < len(corpus):
         without = counted(len(corpus) - len(known), "graph without a class is", "graphs without a class are")
