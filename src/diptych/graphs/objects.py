@@ -76,7 +76,7 @@ def _of_geometric(raw: Any) -> Given:
     index, x = raw.edge_index, getattr(raw, "x", None)
     if index is None and getattr(raw, "adj_t", None) is not None:
         raise ValueError("it has adj_t in the place of edge_index, which is not read; give edge_index")
-    edges = np.empty((2, 0), np.int64) if index is None else of_index(np.asarray(_dense(index)))
+    edges = np.empty((2, 0), np.int64) if index is None else of_index(array(index))
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # where only edges say how many nodes there are
         told = raw.num_nodes
@@ -115,17 +115,17 @@ def _plain(x: Any) -> Any:
     return x.tolist() if hasattr(x, "tolist") else x
 
 
-def _dense(x: Any) -> Any:
-    """A tensor as NumPy takes it: of numbers that it knows, without gradients, not sparse."""
+def array(x: Any) -> np.ndarray:
+    """What NumPy takes, or a tensor, which may want gradients, be sparse, or of numbers that NumPy does not know."""
     if hasattr(x, "detach"):
         x = x.detach().cpu().to_dense()
         x = x.float() if str(x.dtype) == "torch.bfloat16" else x
-    return x
+    return np.asarray(x)
 
 
 def _numbers(x: Any) -> Float[np.ndarray, "n a"]:
     try:
-        found = np.asarray(_dense(x))
+        found = array(x)
         known = found.dtype.kind in "iufb" or not found.size
     except (ValueError, TypeError):
         known = False

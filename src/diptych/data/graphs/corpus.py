@@ -1,4 +1,4 @@
-"""What a path stands for as a corpus of graphs, read once and kept in the cache."""
+"""What a path stands for as a corpus of graphs, or graphs of Python as one; read once and kept in the cache."""
 
 import os
 from collections.abc import Iterable, Iterator

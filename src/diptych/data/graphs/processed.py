@@ -18,6 +18,7 @@ from diptych.data.graphs.memory import Memory
 from diptych.data.tally import Tally
 from diptych.graphs import edges
 from diptych.graphs.geometric import library
+from diptych.graphs.objects import array
 from diptych.labels import label_of
 from diptych.plural import counted
 
@@ -96,7 +97,7 @@ def _checked(data: Any, slices: Any) -> tuple[Mapping[str, Any], Mapping[str, np
     if slices is None:
         raise ValueError("it is one graph")
     told = data if isinstance(data, dict) else data.to_dict()
-    found = {name: _array(told[name]) for name in USED if told.get(name) is not None and name in slices}
+    found = {name: array(told[name]) for name in USED if told.get(name) is not None and name in slices}
     ends = {name: edges.whole(np.asarray(slices[name]), name) for name in found}
     if "edge_index" not in found or found["edge_index"].ndim != 2:
         raise ValueError("it has no edge_index [2, edges]")
@@ -110,7 +111,3 @@ def _checked(data: Any, slices: Any) -> tuple[Mapping[str, Any], Mapping[str, np
     if told.get(NODES) is not None and len(told[NODES]) != many - 1:
         raise ValueError(f"{counted(many - 1, 'graph')} and {counted(len(told[NODES]), 'number')} of nodes")
     return {**found, NODES: told.get(NODES)}, ends
-
-
-def _array(x: Any) -> np.ndarray:
-    return np.asarray(x.float() if str(getattr(x, "dtype", "")) == "torch.bfloat16" else x)
