@@ -22,7 +22,7 @@ ROOMS = {
     "called": set(),
     "data": {"measure", "tokens", "pictures", "graphs"},
     "views": {"measure", "pictures"},
-    "encoders": {"measure", "tokens", "pictures", "graphs"},
+    "encoders": {"allocator", "measure", "tokens", "pictures", "graphs"},
     "evaluate": {"measure", "data", "pictures", "graphs"},
     "objectives": {"measure"},
     "instruments": {"measure", "runs"},

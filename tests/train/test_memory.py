@@ -20,16 +20,17 @@ FACTOR = 1.4  # by which an estimate may be wrong
 MEASURED = """
 import json, sys
 from pathlib import Path
-from diptych import from_texts, recipes
+from diptych import allocator, from_texts, recipes
 from diptych.core import Machine
 from diptych.train import memory
 from diptych.train.batches import work
 from diptych.train.loop import train
 
+allocator.left = lambda: 0  # as where memory is short
 encoder, settings, machine, place = json.loads(sys.argv[1])
 words = "the cat sat on the mat and two views of one text agree while others do not ".split()
 documents = [" ".join(words[(i * j) % len(words)] + str(i * j % 7) for j in range(1, 130)) for i in range(300)]
-recipe = recipes.dropout(from_texts(documents), encoder=encoder, steps=3, **settings)
+recipe = recipes.dropout(from_texts(documents), encoder=encoder, steps=2, **settings)
 machine = Machine(**machine)
 needed = memory.need(recipe, machine)
 now = int(next(line.split()[1] for line in open("/proc/self/status") if line.startswith("VmRSS"))) * 1024
@@ -61,7 +62,7 @@ def test_activations_are_those_that_a_step_keeps():
     r = made(batch=24)
     found = memory.need(r, Machine(precision="fp32", device="cpu"))
     one = 4 * 16  # bytes of a row
-    assert 2 * 2 * one * 0.5 <= found.per_token <= 2 * 2 * one * 2 + 64
+    assert 2 * 2 * one * 0.5 <= found.per_token / 1.5 <= 2 * 2 * one * 2 + 64  # and the gradients of one of two blocks
 
 
 def test_attention_is_counted_as_it_is_padded_where_the_run_is_to_be(monkeypatch):
@@ -90,7 +91,19 @@ def test_keeping_less_needs_less():
     again = memory.need(r, Machine(device="cpu", precision="fp32", recompute=True))
     assert parts.tokens <= 30 < whole.tokens
     assert parts.estimate.activations < whole.estimate.activations / 2
-    assert again.per_token == pytest.approx(whole.per_token / 2 + 2 * 4 * 16)  # one of two blocks, and their inputs
+    block = whole.per_token / 1.5 / 2
+    assert again.per_token == pytest.approx(1.5 * block + 2 * 4 * 16)  # one of two blocks, and the inputs of both
+
+
+def test_what_is_recomputed_is_that_of_one_micro_batch():
+    """Of a step that is kept whole, blocks are computed again micro-batch by micro-batch."""
+    r = made(batch=24)
+    found = memory.need(r, Machine(device="cpu", precision="fp32", recompute=True, tokens=30))
+    assert found.micro <= 30 < found.tokens
+    inputs = 2 * 4 * 16
+    assert found.estimate.activations == pytest.approx(
+        inputs * found.tokens + (found.per_token - inputs) * found.micro, abs=1
+    )
 
 
 def test_to_look_changes_nothing():
@@ -112,7 +125,7 @@ def needed(**fields):
         "checkpoint": 1,
     }
     estimate = memory.Estimate(**{name: int(size * 1e9) for name, size in (sizes | fields).items()}, where="cuda")
-    return memory.Need(estimate, per_token=1e6, tokens=9000, micro=3000, blocks=5, adapted=False)
+    return memory.Need(estimate, per_token=10e9 / 9000, tokens=9000, micro=3000, blocks=5, adapted=False)
 
 
 def test_what_fits_is_not_spoken_of():
@@ -153,13 +166,6 @@ def test_some_memory_is_free_here():
     assert 1e7 < memory.free(torch.device("cpu")) < 1e14
 
 
-def test_a_limit_of_the_group_counts(monkeypatch):
-    numbers = {"/proc/meminfo": 10**10, "most": 5 * 10**9, "used": 10**9}
-    monkeypatch.setattr(memory, "_groups", lambda: iter([("most", "used")]))
-    monkeypatch.setattr(memory, "_numbers", lambda file, name="", unit=1: iter([numbers[file]]))
-    assert memory.free(torch.device("cpu")) == 4 * 10**9
-
-
 @pytest.mark.slow
 @pytest.mark.real
 @pytest.mark.skipif(sys.platform != "linux", reason="peaks are read from /proc")
@@ -170,9 +176,10 @@ def test_a_limit_of_the_group_counts(monkeypatch):
         ("minilm", {"batch": 64}, {"graph": 0, "tokens": 2048}),
         ("minilm", {"batch": 64, "lora": 8}, {}),
         ("minilm", {"batch": 64, "lora": 8}, {"recompute": True}),
+        ("minilm", {"batch": 32, "lora": 8}, {"recompute": True, "precision": "fp32"}),
         ("tiny", {"batch": 128, "vocabulary": 2000}, {}),
     ],
-    ids=["full", "encoded twice", "lora", "lora recomputed", "tiny"],
+    ids=["full", "encoded twice", "lora", "lora recomputed", "lora recomputed in fp32", "tiny"],
 )
 def test_an_estimate_is_near_what_a_fresh_process_takes(encoder, settings, machine, tmp_path):
     if encoder == "minilm":
@@ -184,14 +191,3 @@ def test_an_estimate_is_near_what_a_fresh_process_takes(encoder, settings, machi
     told = json.loads(out.stdout.splitlines()[-1])
     print(told)
     assert 1 / FACTOR < told["estimate"] / told["measured"] < FACTOR, told
-
-
-def test_the_limit_of_memory_is_that_of_the_process_s_own_group(tmp_path):
-    (tmp_path / "cgroup").write_text("12:cpu,cpuacct:/a\n4:memory:/job/7\n0::/user.slice\n")
-    assert list(memory._groups(str(tmp_path / "cgroup"))) == [
-        ("/sys/fs/cgroup/memory/job/7/memory.limit_in_bytes", "/sys/fs/cgroup/memory/job/7/memory.usage_in_bytes"),
-        ("/sys/fs/cgroup/memory/memory.limit_in_bytes", "/sys/fs/cgroup/memory/memory.usage_in_bytes"),
-        ("/sys/fs/cgroup/user.slice/memory.max", "/sys/fs/cgroup/user.slice/memory.current"),
-        ("/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory.current"),
-    ]
-    assert list(memory._groups(str(tmp_path / "none"))) == []

@@ -1,6 +1,8 @@
 """Blocks that keep nothing of what they compute, and compute it again when gradients come (gradient checkpointing).
 
-Memory is then that of one block, for a second pass forward. Source: Chen et al., arXiv:1604.06174.
+Memory is then that of one block, for a second pass forward. Source: Chen et al., arXiv:1604.06174. On a processor the
+heap grows with every block, since the input that is kept lies where a larger tensor was: where memory is short, what
+is free is given back before each.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -10,6 +12,8 @@ from typing import Any
 
 from torch import nn
 from torch.utils.checkpoint import checkpoint
+
+from diptych import allocator
 
 
 @contextmanager
@@ -21,9 +25,13 @@ def recomputed(
     def wrapped(block: nn.Module) -> Callable[..., Any]:
         forward = block.forward
 
+        def computed(*args: Any, **kwargs: Any) -> Any:
+            allocator.ease()
+            return forward(*args, **kwargs)
+
         def run(*args: Any, **kwargs: Any) -> Any:
             contexts = lambda: (nullcontext(), again(block))  # noqa: E731
-            return checkpoint(partial(forward, **kwargs), *args, use_reentrant=False, context_fn=contexts)
+            return checkpoint(partial(computed, **kwargs), *args, use_reentrant=False, context_fn=contexts)
 
         return run
 

@@ -6,15 +6,14 @@ that is kept is counted once.
 """
 
 from collections.abc import Iterator
-from contextlib import suppress
 from dataclasses import dataclass, replace
 from itertools import chain
-from pathlib import Path
 from typing import Any
 
 import torch
 from torch import Tensor
 
+from diptych import allocator
 from diptych.core import Machine, Model, Recipe
 from diptych.train import precision
 from diptych.train.batches import Micro, suited, work
@@ -52,7 +51,7 @@ class Need:
     """What a training needs, as its settings are, and what decides it."""
 
     estimate: Estimate
-    per_token: float  # bytes of activations
+    per_token: float  # bytes of activations, of a micro-batch alone
     tokens: int  # kept at once
     micro: int  # of the largest micro-batch
     blocks: int
@@ -69,8 +68,11 @@ def need(recipe: Recipe, machine: Machine, world: World = ALONE) -> Need:
     largest = max((micro.computed for micro in first.model), default=0)
     tokens = first.computed if first.computed <= machine.graph else largest
     blocks = max(1, len(model.encoder.layers) - 1)
-    if machine.recompute:  # the input of every block, and all of one block
-        per_token = per_token / blocks + 4 * blocks * model.encoder.dim
+    block = per_token / blocks
+    if machine.recompute:  # the input of every block, and one block, freed while its gradients come
+        kept, passing, at_once = 4.0 * blocks * model.encoder.dim, 1.5 * block, largest
+    else:  # and the gradients of one block
+        kept, passing, at_once = per_token, block, tokens
     rates = {name: rate for name, rate in optimiser.rates.items() if rate == 0}
     learned = [
         p for name, p in model.encoder.named_parameters() if p.requires_grad and not name.startswith(tuple(rates))
@@ -85,12 +87,12 @@ def need(recipe: Recipe, machine: Machine, world: World = ALONE) -> Need:
         copies=copies,
         gradients=_bytes(p for p in learned if id(p) not in tables),
         optimiser=ADAM * trained,
-        activations=int(per_token * tokens * (1 + 1 / blocks)),  # and the gradients of one block
+        activations=int(kept * tokens + passing * at_once),
         objective=4 * 4 * rows * model.encoder.dim + 3 * 4 * TILE * rows,
         checkpoint=(trained if model.encoder.fixed else weights) + ADAM * trained,
         where=where.type,
     )
-    return Need(estimate, per_token, tokens, largest, blocks, bool(model.encoder.fixed))
+    return Need(estimate, kept + passing, tokens, largest, blocks, bool(model.encoder.fixed))
 
 
 def _bytes(tensors: Any) -> int:
@@ -143,36 +145,7 @@ def _saved(model: Model, micro: Micro) -> int:
 
 def free(where: torch.device) -> int | None:
     """Bytes that are free on a device, under the limit of this process's group too; None if nothing tells."""
-    if where.type == "cuda":
-        return int(torch.cuda.mem_get_info(where)[0])
-    found = [*_numbers("/proc/meminfo", "MemAvailable:", 1024)]
-    for most, used in _groups():
-        found += [a - b for a in _numbers(most) for b in _numbers(used)]
-    return min(found, default=None)
-
-
-def _groups(file: str = "/proc/self/cgroup") -> Iterator[tuple[str, str]]:
-    """The files of this process's groups (cgroup v2 and v1) that hold their limit of memory, and what they use.
-
-    Within a container the group's own folder can be what is mounted, whatever its name outside: both are looked at.
-    """
-    with suppress(OSError):
-        for line in Path(file).read_text().splitlines():
-            _, kinds, place = line.split(":", 2)
-            for folder in dict.fromkeys((place.rstrip("/"), "")):
-                if not kinds:
-                    yield f"/sys/fs/cgroup{folder}/memory.max", f"/sys/fs/cgroup{folder}/memory.current"
-                elif "memory" in kinds.split(","):
-                    root = f"/sys/fs/cgroup/memory{folder}"
-                    yield f"{root}/memory.limit_in_bytes", f"{root}/memory.usage_in_bytes"
-
-
-def _numbers(file: str, name: str = "", unit: int = 1) -> Iterator[int]:
-    """The number that follows a name in a file of the system, if there is one."""
-    with suppress(OSError, ValueError, IndexError):
-        lines = Path(file).read_text().splitlines()
-        line = next((line for line in lines if line.startswith(name)), "")
-        yield int(line.removeprefix(name).split()[0]) * unit
+    return int(torch.cuda.mem_get_info(where)[0]) if where.type == "cuda" else allocator.left()
 
 
 def told(needed: Need, there: int | None, machine: Machine) -> list[str]:
@@ -203,13 +176,13 @@ def _changes(needed: Need, there: int, machine: Machine) -> Iterator[str]:
         return f"about {replace(estimate, **fields).peak / GB:.1f} GB"
 
     if needed.tokens > needed.micro:
-        smaller = int(estimate.activations * needed.micro / needed.tokens)
+        smaller = int(needed.per_token * needed.micro)
         yield f"--graph 0: keep one micro-batch at a time, and encode twice ({then(activations=smaller)})"
     if not machine.recompute and needed.blocks > 1:
         smaller = int(estimate.activations / needed.blocks)
         yield f"--recompute: compute blocks again for the gradient ({then(activations=smaller)}, and their inputs)"
     room = there - replace(estimate, activations=0).peak
-    fitting = int(room / (needed.per_token * (1 + 1 / needed.blocks))) if needed.per_token else 0
+    fitting = int(room / needed.per_token) if needed.per_token else 0
     if 64 <= fitting < needed.micro:
         yield f"--graph 0 --tokens {fitting // 64 * 64}: smaller micro-batches"
     if not needed.adapted and needed.blocks > 1:
