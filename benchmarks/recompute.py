@@ -43,7 +43,7 @@ def measured(way: str, encoder: str, precision: str, batch: int) -> dict[str, fl
 def status(name: str) -> float:
     """A number of this process, in MB."""
     lines = Path("/proc/self/status").read_text().splitlines()
-    return int(next(line for line in lines if line.startswith(name)).split()[1]) / 1000
+    return int(next(line for line in lines if line.startswith(name)).split()[1]) * 1024 / 1e6
 
 
 def main() -> None:

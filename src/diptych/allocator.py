@@ -11,6 +11,7 @@ from contextlib import suppress
 from pathlib import Path
 
 MMAP_THRESHOLD, TRIM_THRESHOLD = -3, -1  # of mallopt(3), in bytes
+FILES = ("inactive_file", "active_file")  # of memory.stat: copies of files, which a group counts as used
 
 
 @functools.cache
@@ -28,17 +29,21 @@ def release() -> None:
 
 
 def ease() -> None:
-    """Gives the system back what is free, where less is left than this process holds."""
+    """Gives the system back what is free, where less is left than this process has taken (mapped files aside)."""
     there = left()
-    if there is not None and any(there < holds for holds in _numbers("/proc/self/status", "VmRSS:", 1024)):
+    if there is not None and any(there < taken for taken in _numbers("/proc/self/status", "RssAnon:", 1024)):
         release()
 
 
 def left() -> int | None:
-    """Bytes of memory that are free, under the limit of this process's group too; None if nothing tells."""
+    """Bytes of memory that are free, under the limits of this process's groups too; None if nothing tells.
+
+    What only copies a file counts as free.
+    """
     found = [*_numbers("/proc/meminfo", "MemAvailable:", 1024)]
-    for most, used in _groups():
-        found += [a - b for a in _numbers(most) for b in _numbers(used)]
+    for folder, most, used, total in _groups():
+        copies = sum(n for name in FILES for n in _numbers(f"{folder}/memory.stat", f"{total}{name} "))
+        found += [a - b + copies for a in _numbers(f"{folder}/{most}") for b in _numbers(f"{folder}/{used}")]
     return min(found, default=None)
 
 
@@ -51,20 +56,25 @@ def _glibc() -> ctypes.CDLL | None:
         return None
 
 
-def _groups(file: str = "/proc/self/cgroup") -> Iterator[tuple[str, str]]:
-    """The files of this process's groups (cgroup v2 and v1) that hold their limit of memory, and what they use.
+@functools.cache
+def _groups(file: str = "/proc/self/cgroup") -> tuple[tuple[str, str, str, str], ...]:
+    """This process's groups and those above them (cgroup v2 and v1): the folder of each, and what is in it.
 
-    Within a container the group's own folder can be what is mounted, whatever its name outside: both are looked at.
+    That is the file of its limit, the file of what it uses, and how names in its memory.stat begin. Within a container
+    the group's own folder can be what is mounted, whatever its name outside, so the root is looked at in any case.
     """
+    found = []
     with suppress(OSError):
         for line in Path(file).read_text().splitlines():
             _, kinds, place = line.split(":", 2)
-            for folder in dict.fromkeys((place.rstrip("/"), "")):
+            for part in (Path(place), *Path(place).parents):
+                folder = str(part).rstrip("/")
                 if not kinds:
-                    yield f"/sys/fs/cgroup{folder}/memory.max", f"/sys/fs/cgroup{folder}/memory.current"
+                    found.append((f"/sys/fs/cgroup{folder}", "memory.max", "memory.current", ""))
                 elif "memory" in kinds.split(","):
-                    root = f"/sys/fs/cgroup/memory{folder}"
-                    yield f"{root}/memory.limit_in_bytes", f"{root}/memory.usage_in_bytes"
+                    v1 = ("memory.limit_in_bytes", "memory.usage_in_bytes", "total_")
+                    found.append((f"/sys/fs/cgroup/memory{folder}", *v1))
+    return tuple(found)
 
 
 def _numbers(file: str, name: str = "", unit: int = 1) -> Iterator[int]:

@@ -3,7 +3,7 @@ from typing import Literal
 
 import pytest
 
-from diptych import runs
+from diptych import recipes, runs
 from diptych.cli import sweep
 from diptych.core import Perturb
 
@@ -51,6 +51,15 @@ def test_values_are_read_as_what_the_option_is():
 def test_what_cannot_be_meant_is_refused(asked, words):
     with pytest.raises(ValueError, match=words):
         named([], asked)
+
+
+@pytest.mark.parametrize(("recipe", "other"), [("deep_augmentation", "simcse"), ("graph_deep_augmentation", "graphcl")])
+def test_a_recipe_that_always_perturbs_a_layer_is_not_swept_without(recipe, other):
+    function = getattr(recipes, recipe)
+    with pytest.raises(ValueError, match=f"{recipe.replace('_', '-')} perturbs a layer in every run.* {other} is"):
+        sweep.calls(function, {"corpus": "x"}, [], ["perturb_layer=none,2"])
+    assert len(sweep.calls(function, {"corpus": "x"}, [], ["perturb_layer=1,2"])) == 2
+    assert len(sweep.calls(getattr(recipes, other), {"corpus": "x"}, [], ["perturb_layer=none,2"])) == 2
 
 
 def test_an_option_has_one_source():

@@ -78,7 +78,10 @@ def test_a_ledger_numbers_classes_as_they_come_and_says_what_there_was(tmp_path)
     assert (tmp_path / "origins.txt").read_text() == "a cliff of two lines\nb\nc\nd"
     facts = ledger.facts("shore", "found")
     assert facts["names"] == ["slate", "flint"]
-    assert facts["notes"] == ["4 stones from shore: found (2 classes)", "1 stone skipped: it is dust"]
+    assert facts["notes"] == [
+        "4 stones from shore: found (2 classes; 1 stone without one)",
+        "1 stone skipped: it is dust",
+    ]
 
 
 def test_a_file_of_nothing_is_an_empty_array(tmp_path):

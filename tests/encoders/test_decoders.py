@@ -7,7 +7,7 @@ import torch
 from decoders import DECODERS, folder
 from networks import build
 
-from diptych import encoders
+from diptych import allocator, encoders
 from diptych.core import Text
 from diptych.encoders.direction import both_ways, causal
 from diptych.encoders.pooling import pool, pool_row
@@ -242,14 +242,18 @@ def gradients(encoder, batch, cast):
 
 @pytest.mark.parametrize("low", [False, True], ids=["fp32", "bf16"])
 @pytest.mark.parametrize("name", ["Llama", "Gemma2", "Phi"])
-def test_blocks_that_compute_again_give_the_same_gradients_and_keep_less(name, low, readable, tmp_path):
+def test_blocks_that_compute_again_give_the_same_gradients_and_keep_less(name, low, readable, tmp_path, monkeypatch):
+    eased = []
+    monkeypatch.setattr(allocator, "ease", lambda: eased.append(True))
     encoder = encoders.load(folder(name, tmp_path)).train()
     key = torch.arange(len(readable))
     batch = encoder.collate(encoder.prepare(readable)) | {"key": key}
     cast = torch.autocast("cpu", torch.bfloat16, low)
     out, kept, many = gradients(encoder, batch, cast)
+    assert not eased
     encoder.recompute = True
     again, recomputed, few = gradients(encoder, batch, cast)
+    assert len(eased) == 2 * (len(encoder.layers) - 1)  # before each block that is computed, both times
     assert torch.equal(out, again)
     assert kept.keys() == recomputed.keys()
     for name in kept:

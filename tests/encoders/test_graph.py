@@ -115,9 +115,14 @@ def test_a_graph_of_one_node_and_one_without_edges_have_embeddings():
     assert np.isfinite(made.embed(lonely)).all()
 
 
-@pytest.mark.parametrize("conv", ["SAGEConv", "GCNConv", "GATConv", "GraphConv"])
+@pytest.mark.parametrize(
+    "conv", ["SAGEConv", "GCNConv", "GATConv", "GraphConv", "ChebConv:K=3", "GATConv:heads=4:concat=false:dropout=0.1"]
+)
 def test_any_convolution_of_pytorch_geometric_can_be_named(conv, tmp_path):
     made = network(conv=f"torch_geometric.nn:{conv}").eval()
+    for option in conv.split(":")[1:]:
+        name, _, value = option.partition("=")
+        assert str(getattr(made.blocks[0].conv.conv, name, value)).lower() == value
     found = made.embed(graphs())
     made.save(tmp_path / "model")
     assert np.array_equal(encoders.load(tmp_path / "model").embed(graphs()), found)
@@ -134,6 +139,31 @@ def test_a_module_of_one_s_own_is_used_where_it_was_imported_and_never_because_a
     for conv, said in (("subprocess:Popen", "no class of a torch module"), ("json:nothing", "no convolution that can")):
         with pytest.raises(ValueError, match=said):
             network(conv=conv)
+
+
+def test_options_of_a_convolution_reach_it_and_are_numbers_truths_and_words():
+    made = network(conv="torch_geometric.nn:GATConv:heads=4:concat=false").blocks[0].conv.conv
+    assert (made.heads, made.concat) == (4, False)
+    assert network(conv="torch_geometric.nn:SAGEConv:aggr=max").blocks[0].conv.conv.aggr == "max"
+    for option in (
+        "heads",
+        "heads=",
+        "=4",
+        "4=4",
+        "heads=[4]",
+        "heads='x'",
+        "heads=f('os')",
+        "heads=2026-01-01",
+    ):
+        with pytest.raises(ValueError, match="no option with a number, true, false or a word"):
+            network(conv=f"torch_geometric.nn:GATConv:{option}")
+    with pytest.raises(ValueError, match=r"unexpected keyword argument 'legs'.*option=value"):
+        network(conv="torch_geometric.nn:GATConv:legs=4")
+
+
+def test_a_module_that_is_no_convolution_is_told_before_it_is_used():
+    with pytest.raises(ValueError, match=r"torch\.nn:Linear is not made of two widths, and called with nodes"):
+        network(conv="torch.nn:Linear")
 
 
 class Own(nn.Module):

@@ -5,6 +5,7 @@ from dataclasses import replace
 
 import pytest
 import torch
+from torch import nn
 from toy import Toy, recipe
 
 from diptych import from_texts, recipes
@@ -57,12 +58,17 @@ def test_what_is_counted_is_what_there_is():
     assert frozen.optimiser == 2 * frozen.gradients
 
 
+ROW = 4 * 16  # bytes of a token in the toy
+REST = 16  # and of its index, of whether it is real, and of what every text keeps
+
+
 def test_activations_are_those_that_a_step_keeps():
-    """By hand: a block keeps its output for tanh and its input for the product, the table its indices."""
-    r = made(batch=24)
-    found = memory.need(r, Machine(precision="fp32", device="cpu"))
-    one = 4 * 16  # bytes of a row
-    assert 2 * 2 * one * 0.5 <= found.per_token / 1.5 <= 2 * 2 * one * 2 + 64  # and the gradients of one of two blocks
+    """By hand: a block keeps its output for tanh and its input for the product; the input is the output before it."""
+    found = memory.need(made(batch=24), Machine(precision="fp32", device="cpu", tokens=30))
+    assert found.passing == pytest.approx(2 * ROW)  # gradients of one block
+    assert 3 * ROW < found.per_token - found.passing < 3 * ROW + REST
+    assert found.micro <= 30 < found.tokens
+    assert found.estimate.activations == pytest.approx(found.per_token * found.tokens, abs=1)
 
 
 def test_attention_is_counted_as_it_is_padded_where_the_run_is_to_be(monkeypatch):
@@ -81,29 +87,42 @@ def test_weights_are_not_counted_among_activations():
     r = made()
     r.model = Model(Toy(dim=256))
     micro = work(r, 0, Machine(tokens=8)).model[-1]
-    assert 0 < memory._saved(r.model, micro) < 4 * 256 * 256  # one of two matrices
+    assert 0 < memory._saved(r.model, micro)[0] < 4 * 256 * 256  # one of two matrices
 
 
 def test_keeping_less_needs_less():
     r = made(batch=24)
     whole = memory.need(r, Machine(device="cpu", precision="fp32"))
     parts = memory.need(r, Machine(device="cpu", precision="fp32", graph=0, tokens=30))
-    again = memory.need(r, Machine(device="cpu", precision="fp32", recompute=True))
     assert parts.tokens <= 30 < whole.tokens
     assert parts.estimate.activations < whole.estimate.activations / 2
-    block = whole.per_token / 1.5 / 2
-    assert again.per_token == pytest.approx(1.5 * block + 2 * 4 * 16)  # one of two blocks, and the inputs of both
 
 
-def test_what_is_recomputed_is_that_of_one_micro_batch():
-    """Of a step that is kept whole, blocks are computed again micro-batch by micro-batch."""
+def test_what_is_computed_again_is_that_of_one_micro_batch():
+    """Of a step that is kept whole the inputs of two blocks are kept, and of one micro-batch one of them."""
     r = made(batch=24)
     found = memory.need(r, Machine(device="cpu", precision="fp32", recompute=True, tokens=30))
+    assert found.passing == pytest.approx(memory.AGAIN * 2 * ROW)
+    assert 2 * ROW < found.per_token - found.passing < 2 * ROW + REST
     assert found.micro <= 30 < found.tokens
-    inputs = 2 * 4 * 16
-    assert found.estimate.activations == pytest.approx(
-        inputs * found.tokens + (found.per_token - inputs) * found.micro, abs=1
-    )
+    kept = (found.per_token - found.passing) * found.tokens + found.passing * found.micro
+    assert found.estimate.activations == found.again == pytest.approx(kept, abs=1)
+
+
+def test_a_frozen_block_keeps_nothing_and_the_largest_block_counts():
+    """By hand: of a frozen table and first block nothing is kept; a block four times as wide keeps that too."""
+    model = Model(Toy())
+    micro = work(made(), 0, Machine(tokens=1000)).model[0]
+    for part in (model.encoder.table, model.encoder.blocks[0]):
+        part.requires_grad_(False)
+    whole, between, block = (size / micro.computed for size in memory._saved(model, micro))
+    assert 2 * ROW < whole < 2 * ROW + REST
+    assert ROW < between < ROW + REST
+    assert block == 2 * ROW
+    model.requires_grad_(True)
+    model.encoder.blocks[1] = nn.Sequential(nn.Linear(16, 64), nn.Tanh(), nn.Linear(64, 16), nn.Tanh())
+    assert memory._saved(model, micro)[2] / micro.computed == 6 * ROW
+    assert not any(x._forward_hooks or x._forward_pre_hooks for x in model.modules())
 
 
 def test_to_look_changes_nothing():
@@ -125,7 +144,8 @@ def needed(**fields):
         "checkpoint": 1,
     }
     estimate = memory.Estimate(**{name: int(size * 1e9) for name, size in (sizes | fields).items()}, where="cuda")
-    return memory.Need(estimate, per_token=10e9 / 9000, tokens=9000, micro=3000, blocks=5, adapted=False)
+    asked = {"per_token": 10e9 / 9000, "passing": 1e6, "again": int(2e9)}
+    return memory.Need(estimate, **asked, tokens=9000, micro=3000, blocks=5, adapted=False)
 
 
 def test_what_fits_is_not_spoken_of():
@@ -148,6 +168,8 @@ def test_where_it_will_not_fit_it_is_said_what_to_change_and_what_that_gives():
     ):
         line = next(line for line in changes if option in line)
         assert f"about {then} GB" in line, told
+    again = memory.told(needed(), int(20e9), Machine(precision="fp32", recompute=True))
+    assert "--precision bf16: activations of blocks in half the bytes (about 24.5 GB)" in again[-1]
     few = memory.told(needed(weights=13), int(27e9), Machine())
     assert any("--tokens" in line for line in few)
     adapted = replace(needed(weights=20), adapted=True)

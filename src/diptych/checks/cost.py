@@ -30,7 +30,7 @@ def room(subject: Subject) -> Finding:
     needed, there = memory.need(subject.recipe, machine), memory.free(precision.device(machine.device))
     peak = needed.estimate.peak
     numbers = {"peak": peak, "free": there, "on": needed.estimate.where}
-    told = f"about {_size(peak)} more than now, at most"
+    told = f"about {_size(peak)} more than now, at the worst moment"
     if there is None:
         return Finding("memory", "ok", f"{told}; how much is free is not known here", "", numbers)
     told += f"; {_size(there)} are free"

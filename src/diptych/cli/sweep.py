@@ -9,6 +9,7 @@ from diptych.cli.kinds import fits, hints
 from diptych.plural import counted
 
 MANY = 1000  # runs of a call, and seeds
+ALWAYS = {"deep_augmentation": "simcse", "graph_deep_augmentation": "graphcl"}  # perturb a layer; what can do without
 
 
 def calls(
@@ -23,6 +24,11 @@ def calls(
         option, values = _axis(text, hints(function))
         if option in settings or any(option == axis[0][0] for axis in axes):
             raise ValueError(f"--sweep {text} gives --{option.replace('_', '-')} values, and another flag does so too")
+        if option == "perturb_layer" and None in values and (other := ALWAYS.get(function.__name__)):
+            raise ValueError(
+                f"--sweep {text}: {function.__name__.replace('_', '-')} perturbs a layer in every run, its own where "
+                f"none is asked; {other} is a recipe that does without"
+            )
         axes.insert(0, [(option, value) for value in values])
     found = {"-".join(f"{k}-{_short(x)}" for k, x in point): {**settings, **dict(point)} for point in product(*axes)}
     if len(found) > MANY:

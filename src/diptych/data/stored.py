@@ -140,7 +140,9 @@ class Ledger:
             raise DataError("; ".join([f"there is no {self.noun} in {name}", *self.tally.sentences()]))
         heading = f"{counted(len(self), self.noun)} from {name}: {how}"
         if self.names:
-            heading += f" ({counted(len(self.names), 'class')})"
+            lacking = self._classes.count(UNKNOWN)
+            without = f"; {counted(lacking, self.noun)} without one" if lacking else ""
+            heading += f" ({counted(len(self.names), 'class')}{without})"
         notes, fingerprint = [heading, *self.tally.sentences()], self.content.hexdigest()
         return {"names": [*self.names], "notes": notes, "fingerprint": fingerprint}
 

@@ -27,7 +27,8 @@ class Settings(Training, Also, TypedDict, total=False):
     features: Literal["labels", "attributes", "both", "degree", "constant"] | None
     """What a node is described by (its label where there are two or more, else attributes, else the constant 1)."""
     conv: str
-    """Convolution: GIN, or the import path of one of PyTorch Geometric, as torch_geometric.nn:SAGEConv."""
+    """Convolution: GIN, or the import path of one of PyTorch Geometric and its options, as torch_geometric.nn:SAGEConv
+    or torch_geometric.nn:GATConv:heads=4:concat=false."""
     width: int | None
     """Width of every block (32)."""
     depth: int | None

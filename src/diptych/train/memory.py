@@ -2,16 +2,16 @@
 
 Weights, gradients and the optimiser's state are counted. What a network keeps for its gradient is measured: it encodes
 a few samples of the first step, then twice as many, padded as on the device that it will train on, and every tensor
-that is kept is counted once.
+that is kept is counted once. Where blocks are computed again, it is what lies between them, and one block at a time.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from itertools import chain
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from diptych import allocator
 from diptych.core import Machine, Model, Recipe
@@ -21,6 +21,7 @@ from diptych.train.processes import ALONE, World
 
 FEW = 256  # tokens of the first samples that are encoded
 ADAM = 2  # numbers that AdamW keeps of a weight that learns
+AGAIN = 1.5  # of what a block keeps: it is freed while its gradients come
 TILE = 256  # rows of the matrix of similarities that are there at a time
 GB = 1e9
 
@@ -52,6 +53,8 @@ class Need:
 
     estimate: Estimate
     per_token: float  # bytes of activations, of a micro-batch alone
+    passing: float  # of these, what is there for one micro-batch only
+    again: int  # activations, if blocks are computed again
     tokens: int  # kept at once
     micro: int  # of the largest micro-batch
     blocks: int
@@ -64,20 +67,16 @@ def need(recipe: Recipe, machine: Machine, world: World = ALONE) -> Need:
     machine = suited(machine, recipe.model.encoder, where)
     model, optimiser = recipe.model, recipe.optimiser
     first = work(recipe, 0, machine, world)
-    copies, per_token = _kept(recipe, machine, where, world)
+    copies, whole, between, block = _kept(recipe, machine, where, world)
     largest = max((micro.computed for micro in first.model), default=0)
     tokens = first.computed if first.computed <= machine.graph else largest
-    blocks = max(1, len(model.encoder.layers) - 1)
-    block = per_token / blocks
-    if machine.recompute:  # the input of every block, and one block, freed while its gradients come
-        kept, passing, at_once = 4.0 * blocks * model.encoder.dim, 1.5 * block, largest
-    else:  # and the gradients of one block
-        kept, passing, at_once = per_token, block, tokens
+    again = int(between * tokens + AGAIN * block * largest)
+    kept, passing = (between, AGAIN * block) if machine.recompute else (whole, block)
     rates = {name: rate for name, rate in optimiser.rates.items() if rate == 0}
     learned = [
         p for name, p in model.encoder.named_parameters() if p.requires_grad and not name.startswith(tuple(rates))
     ]
-    learned += [*model.head.parameters(), *(model.language or torch.nn.Identity()).parameters()]
+    learned += [*model.head.parameters(), *(model.language or nn.Identity()).parameters()]
     learned += [*recipe.objective.parameters()]
     tables = {id(table.weight) for table in model.encoder.tables}
     trained, weights = _bytes(learned), _bytes(model.parameters()) * (2 if recipe.teacher else 1)
@@ -87,20 +86,21 @@ def need(recipe: Recipe, machine: Machine, world: World = ALONE) -> Need:
         copies=copies,
         gradients=_bytes(p for p in learned if id(p) not in tables),
         optimiser=ADAM * trained,
-        activations=int(kept * tokens + passing * at_once),
+        activations=again if machine.recompute else int((whole + block) * tokens),
         objective=4 * 4 * rows * model.encoder.dim + 3 * 4 * TILE * rows,
         checkpoint=(trained if model.encoder.fixed else weights) + ADAM * trained,
         where=where.type,
     )
-    return Need(estimate, kept + passing, tokens, largest, blocks, bool(model.encoder.fixed))
+    blocks = max(1, len(model.encoder.layers) - 1)
+    return Need(estimate, kept + passing, passing, again, tokens, largest, blocks, bool(model.encoder.fixed))
 
 
 def _bytes(tensors: Any) -> int:
     return sum(x.numel() * x.element_size() for x in tensors)
 
 
-def _kept(recipe: Recipe, machine: Machine, where: torch.device, world: World) -> tuple[int, float]:
-    """Bytes that are kept whatever the number of tokens, and bytes for each token."""
+def _kept(recipe: Recipe, machine: Machine, where: torch.device, world: World) -> tuple[int, float, float, float]:
+    """Bytes that are kept whatever the number of tokens, and for each token those that `_saved` finds."""
     model, few = recipe.model, []
     device = next(model.parameters()).device
     cast = precision.cast(precision.resolve(machine.precision, where), device)
@@ -119,28 +119,50 @@ def _kept(recipe: Recipe, machine: Machine, where: torch.device, world: World) -
         model.encoder.recompute, model.encoder.pads_as = recompute, None
         for mean, before in means:
             mean.copy_(before)
-    (a, x), (b, y) = few
+    (a, less), (b, more) = few
     if b < 1.5 * a:  # texts so long that each is a micro-batch
-        return 0, y / max(1, b)
-    per_token = max(0.0, (y - x) / (b - a))
-    return max(0, int(y - per_token * b)), per_token
+        whole, between, block = (y / max(1, b) for y in more)
+        return 0, whole, between, block
+    whole, between, block = (max(0.0, (y - x) / (b - a)) for x, y in zip(less, more, strict=True))
+    return max(0, int(more[0] - whole * b)), whole, between, block
 
 
-def _saved(model: Model, micro: Micro) -> int:
-    """Bytes that a micro-batch keeps for its gradient, weights not among them."""
+def _saved(model: Model, micro: Micro) -> tuple[int, int, int]:
+    """Bytes that a micro-batch keeps for its gradient, weights not among them.
+
+    All of them; those outside of blocks, with what goes into a block that keeps anything; and those of the block that
+    keeps most, in one call.
+    """
     weights = {x.untyped_storage().data_ptr() for x in chain(model.parameters(), model.buffers())}
-    sizes: dict[int, int] = {}
+    outside: dict[int, int] = {}
+    open_: list[tuple[dict[int, int], dict[int, int]]] = []  # what goes into a block that is computed, what it keeps
+    calls: list[tuple[dict[int, int], dict[int, int]]] = []
+
+    def sizes(tensors: Iterable[Tensor]) -> dict[int, int]:
+        found = ((x.untyped_storage().data_ptr(), x.untyped_storage().nbytes()) for x in tensors)
+        return {place: size for place, size in found if place not in weights}
 
     def pack(x: Tensor) -> Tensor:
-        storage = x.untyped_storage()
-        if storage.data_ptr() not in weights:
-            sizes[storage.data_ptr()] = storage.nbytes()
+        (open_[-1][1] if open_ else outside).update(sizes([x]))
         return x
 
-    with torch.enable_grad(), torch.autograd.graph.saved_tensors_hooks(pack, lambda x: x):
-        encoded = model(micro.batch, micro.perturb)
+    def enter(block: nn.Module, given: tuple[Any, ...]) -> None:
+        open_.append((sizes(x for x in given if isinstance(x, Tensor)), {}))
+
+    hooks = [block.register_forward_pre_hook(enter) for block in model.encoder.layers[1:]]
+    hooks += [block.register_forward_hook(lambda *_: calls.append(open_.pop())) for block in model.encoder.layers[1:]]
+    try:
+        with torch.enable_grad(), torch.autograd.graph.saved_tensors_hooks(pack, lambda x: x):
+            encoded = model(micro.batch, micro.perturb)
+    finally:
+        for hook in hooks:
+            hook.remove()
     del encoded
-    return sum(sizes.values())
+    keeping = [(given, kept) for given, kept in calls if kept]
+    whole = outside | {place: size for _, kept in keeping for place, size in kept.items()}
+    between = outside | {place: size for given, _ in keeping for place, size in given.items()}
+    most = max((sum(kept.values()) for _, kept in keeping), default=sum(whole.values()))
+    return sum(whole.values()), sum(between.values()), most
 
 
 def free(where: torch.device) -> int | None:
@@ -179,8 +201,7 @@ def _changes(needed: Need, there: int, machine: Machine) -> Iterator[str]:
         smaller = int(needed.per_token * needed.micro)
         yield f"--graph 0: keep one micro-batch at a time, and encode twice ({then(activations=smaller)})"
     if not machine.recompute and needed.blocks > 1:
-        smaller = int(estimate.activations / needed.blocks)
-        yield f"--recompute: compute blocks again for the gradient ({then(activations=smaller)}, and their inputs)"
+        yield f"--recompute: compute blocks again for the gradient ({then(activations=needed.again)})"
     room = there - replace(estimate, activations=0).peak
     fitting = int(room / needed.per_token) if needed.per_token else 0
     if 64 <= fitting < needed.micro:
@@ -191,4 +212,6 @@ def _changes(needed: Need, there: int, machine: Machine) -> Iterator[str]:
     if needed.adapted and estimate.where != "cpu":
         yield f"--weights bf16: hold the weights in half the bytes ({then(weights=estimate.weights // 2)})"
     if precision.resolve(machine.precision, torch.device(estimate.where)) == "fp32":
-        yield f"--precision bf16: activations in half the bytes ({then(activations=estimate.activations // 2)})"
+        halved = int(needed.passing * needed.micro) if machine.recompute else estimate.activations
+        smaller = estimate.activations - halved // 2
+        yield f"--precision bf16: activations of blocks in half the bytes ({then(activations=smaller)})"

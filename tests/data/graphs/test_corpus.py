@@ -596,6 +596,22 @@ def test_a_class_is_the_first_that_is_one_and_names_that_are_not_used_are_few_an
         graphs(lines(tmp_path, {"edges": [[0, 1]], "x": 0}))
 
 
+def test_graphs_without_a_class_among_others_are_counted(tmp_path):
+    edge = {"edges": [[0, 1]]}
+    found = graphs(lines(tmp_path, edge | {"label": 0}, edge, edge | {"label": None}, edge | {"label": 1}))
+    assert found.labels == ["0", None, None, "1"]
+    assert found.notes[0].endswith("lines of JSON (2 classes; 2 graphs without one)")
+    assert "class" not in graphs(lines(tmp_path, edge, edge)).notes[0]
+
+
+def test_an_edge_beyond_the_rows_of_a_graph_is_named(tmp_path):
+    import torch
+
+    beyond = library().data.Data(edge_index=torch.tensor([[0], [5]]), x=torch.ones(2, 3))
+    with pytest.raises(DataError, match=r"6 nodes \(an edge names node 5\) and attributes \[2, 3\]; each"):
+        graphs(saved(tmp_path / "data.pt", beyond, beyond))
+
+
 def test_an_edge_of_a_graph_without_a_node_is_refused(tmp_path):
     with pytest.raises(DataError, match="line 1: an edge goes to node 5, and it has no node"):
         graphs(lines(tmp_path, {"edges": [[0, 1], [4, 5]], "num_nodes": 0}, {"edges": [[0, 1]]}))
@@ -676,7 +692,10 @@ def test_a_damaged_folder_of_tu_is_refused(files, said, tmp_path):
         ({"links": []}, "there is no 'edges'"),
         ({"edges": [[0, 7]], "num_nodes": 3}, "an edge goes to node 7, and its nodes are 0 to 2"),
         ({"edges": [[0, 1]], "node_labels": ["C"], "num_nodes": 2}, "2 nodes and 1 node label"),
-        ({"edges": [[0, 1]], "x": [[1.0]], "num_nodes": 2}, r"2 nodes and attributes \[1, 1\]"),
+        (
+            {"edges": [[0, 1]], "x": [[1.0]], "num_nodes": 2},
+            r"2 nodes \(an edge names node 1\) and attributes \[1, 1\]",
+        ),
         ({"edges": [[0, 1, 5], [1, 2, 3]]}, r"an edge is two nodes, \[source, target\]; got \[0, 1, 5\]"),
         ({"edges": [[0, 1, 2, 3], [1, 2, 3, 4]]}, "an edge is two nodes"),
         ({"edges": [0, 1, 1, 2]}, r"an edge is two nodes, \[source, target\]; got 0"),

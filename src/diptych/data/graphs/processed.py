@@ -67,7 +67,7 @@ class Processed:
         except Exception:  # a file can be anything, and torch's advice would be to run its code
             raise DataError(
                 f"{self.path} is no data set of PyTorch Geometric that can be read without running code of its own; "
-                "write its graphs by InMemoryDataset.save, or as .jsonl"
+                "write its graphs by InMemoryDataset.save, as plain Data and no class of one's own, or as .jsonl"
             ) from None
 
     def _items(self, data: Mapping[str, Any], slices: Mapping[str, np.ndarray], tally: Tally) -> Iterator[Item]:

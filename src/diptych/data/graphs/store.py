@@ -248,7 +248,10 @@ class _Writer:
         if "attributes.f4" in self.without:
             return
         if x.ndim != 2 or len(x) != item.n:
-            raise DataError(f"{item.origin}: {item.n} nodes and attributes {list(x.shape)}; each node has a row")
+            beyond = f" (an edge names node {item.n - 1})" if len(x) < item.n and item.n - 1 in item.edges else ""
+            raise DataError(
+                f"{item.origin}: {item.n} nodes{beyond} and attributes {list(x.shape)}; each node has a row"
+            )
         if self.columns not in (None, x.shape[1]):
             self._lacks(
                 "attributes.f4",

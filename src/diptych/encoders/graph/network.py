@@ -6,7 +6,9 @@ Shapes: b graphs, n nodes of all of them, d width of a layer, f columns of featu
 import copy
 import importlib
 import sys
+import tomllib
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any, Literal, get_args
@@ -41,9 +43,10 @@ class GraphNetwork(Encoder):
     A layer puts out the nodes of all graphs in one row (1 n d).
 
     `conv` is "GIN" (linear, ReLU, linear, of the node and the sum of its neighbours) or the import path of another, as
-    "torch_geometric.nn:SAGEConv", that is made of two widths and called with nodes and edges. Batch normalisation reads
-    the batch: all graphs that share a perturbation are then encoded in one pass. It is computed in fp32 whatever a
-    machine says: at a width of 32, other numbers cost more than they save.
+    "torch_geometric.nn:GATConv:heads=4:concat=false", that is made of two widths (and of such options)
+    and called with nodes and edges. Batch normalisation reads the batch: all graphs that share a perturbation are then
+    encoded in one pass. It is computed in fp32 whatever a machine says: at a width of 32, other numbers cost more than
+    they save.
 
     `partial_stop` lets a gradient be stopped at a layer though the read-out goes round it: see `leaks`.
 
@@ -208,7 +211,8 @@ def made(conv: str, a: int, d: int) -> nn.Module:
             nn.init.xavier_uniform_(linear.weight)
             nn.init.zeros_(linear.bias)
         return layer
-    module, _, name = conv.partition(":")
+    module, _, rest = conv.partition(":")
+    name, *asked = rest.split(":")
     if not name:
         raise ValueError(f"conv is {GIN}, or MODULE:CLASS such as torch_geometric.nn:SAGEConv; got {conv!r}")
     if not module.startswith(PYG) and module not in sys.modules:
@@ -222,16 +226,31 @@ def made(conv: str, a: int, d: int) -> nn.Module:
         raise ValueError(f"{conv} is no convolution that can be imported: {error}") from error
     if not (isinstance(found, type) and issubclass(found, nn.Module)):
         raise ValueError(f"{conv} is no class of a torch module")
+    options = _options(conv, asked)
     try:
-        other = _Other(found(a, d))
-        if module.startswith(PYG):
-            _try(other, a, d)
+        other = _Other(found(a, d, **options))
+        _try(other, a, d)
         return other
     except Exception as error:  # a class can do anything with two numbers
         raise ValueError(
             f"{conv} is not made of two widths, and called with nodes and edges ({type(error).__name__}: {error}); "
-            "wrap it in a class of your own whose __init__ takes the widths of its input and its output, and name that"
+            f"give its options, as {module}:{name}:option=value, or wrap it in a class of your own whose __init__ "
+            "takes the widths of its input and its output, and name that"
         ) from error
+
+
+def _options(conv: str, asked: Sequence[str]) -> dict[str, Any]:
+    """What "heads=4", "concat=false", "aggr=max" say: numbers, truths and words, since a model's folder may say it."""
+    found: dict[str, Any] = {}
+    for part in asked:
+        option, _, text = part.partition("=")
+        value: Any = text if text.isidentifier() else None
+        with suppress(tomllib.TOMLDecodeError):
+            value = tomllib.loads(f"_ = {text}")["_"] if "'" not in text and '"' not in text else None
+        if not option.isidentifier() or not isinstance(value, int | float | str):
+            raise ValueError(f"{conv}: {part!r} is no option with a number, true, false or a word, as heads=4")
+        found[option] = value
+    return found
 
 
 def _try(layer: nn.Module, a: int, d: int) -> None:
