@@ -13,6 +13,7 @@ class Toy(Encoder):
     def __init__(self, words=50, dim=16, depth=2, dropout=0.0):
         super().__init__()
         self.dim, self.table = dim, nn.Embedding(words, dim)
+        self.recomputes = True  # it says so, and never does
         self.blocks = nn.ModuleList(
             nn.Sequential(nn.Linear(dim, dim), nn.Tanh(), nn.Dropout(dropout)) for _ in range(depth)
         )

@@ -261,6 +261,8 @@ def _learn(
         say(f"{world.size} processes share each step's {recipe.batch} samples; every one is compared with all of them")
         if machine.shard:
             say("weights, gradients and the optimiser's state are divided among them (FSDP2)")
+    if machine.recompute and not recipe.model.encoder.recomputes:
+        say("--recompute changes nothing: this network computes no block again")
     if world.first and not machine.shard:
         there = memory.free(precision.device(machine.device))
         for line in memory.told(memory.need(recipe, machine, world), there, machine):

@@ -30,6 +30,15 @@ def test_every_value_comes_with_every_seed():
     assert found["layer-1-rule-b-seed-4"] == {"corpus": "x", "rule": "b", "seed": 4, "layer": 1}
 
 
+def test_long_values_that_begin_alike_have_folders_of_their_own():
+    conv = "torch_geometric.nn:TransformerConv:heads=4:concat=false:dropout="
+    found = sweep.calls(recipes.graphcl, {"corpus": "x"}, [], [f"conv={conv}0.1,{conv}0.2"])
+    assert [each["conv"] for each in found.values()] == [f"{conv}0.1", f"{conv}0.2"]
+    assert max(map(len, found)) <= len("conv-") + 60
+    with pytest.raises(ValueError, match="two of these values would have one folder"):
+        sweep.calls(recipes.graphcl, {"corpus": "x"}, [], ["conv=a:b,a=b"])
+
+
 def test_values_are_read_as_what_the_option_is():
     assert [each["lr"] for each in named([], "lr=1,0.5,2e-5").values()] == [1, 0.5, 2e-5]
     assert [each["wide"] for each in named([], "wide=true,false").values()] == [True, False]

@@ -142,9 +142,12 @@ def test_a_module_of_one_s_own_is_used_where_it_was_imported_and_never_because_a
 
 
 def test_options_of_a_convolution_reach_it_and_are_numbers_truths_and_words():
-    made = network(conv="torch_geometric.nn:GATConv:heads=4:concat=false").blocks[0].conv.conv
-    assert (made.heads, made.concat) == (4, False)
-    assert network(conv="torch_geometric.nn:SAGEConv:aggr=max").blocks[0].conv.conv.aggr == "max"
+    def made(options):
+        return network(conv=f"torch_geometric.nn:{options}").blocks[0].conv.conv
+
+    found = made("GATConv:heads=4:concat=False:edge_dim=none:dropout=.5")
+    assert (found.heads, found.concat, found.edge_dim, found.dropout) == (4, False, None, 0.5)
+    assert made("SAGEConv:aggr=max").aggr == "max"
     for option in (
         "heads",
         "heads=",
@@ -153,17 +156,33 @@ def test_options_of_a_convolution_reach_it_and_are_numbers_truths_and_words():
         "heads=[4]",
         "heads='x'",
         "heads=f('os')",
-        "heads=2026-01-01",
+        "a=1:a=1",
+        "x=" + "[" * 3000,
     ):
         with pytest.raises(ValueError, match="no option with a number, true, false or a word"):
-            network(conv=f"torch_geometric.nn:GATConv:{option}")
+            made(f"GATConv:{option}")
     with pytest.raises(ValueError, match=r"unexpected keyword argument 'legs'.*option=value"):
-        network(conv="torch_geometric.nn:GATConv:legs=4")
+        made("GATConv:legs=4")
+
+
+def test_a_module_of_which_there_is_no_copy_is_not_tried():
+    assert np.isfinite(network(conv=f"{__name__}:Normed", norm="none").eval().embed(graphs())).all()
 
 
 def test_a_module_that_is_no_convolution_is_told_before_it_is_used():
     with pytest.raises(ValueError, match=r"torch\.nn:Linear is not made of two widths, and called with nodes"):
         network(conv="torch.nn:Linear")
+
+
+class Normed(nn.Module):
+    def __init__(self, a, b):
+        super().__init__()
+        self.linear = nn.Linear(a, b)
+        self.linear.weight = nn.Parameter(torch.ones(b, a))
+        self.grown = self.linear.weight * 2  # no leaf, so that there is no copy
+
+    def forward(self, x, index):
+        return x @ self.grown.detach().T
 
 
 class Own(nn.Module):

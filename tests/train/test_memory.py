@@ -109,6 +109,15 @@ def test_what_is_computed_again_is_that_of_one_micro_batch():
     assert found.estimate.activations == found.again == pytest.approx(kept, abs=1)
 
 
+def test_a_network_that_computes_no_block_again_is_not_said_to():
+    r = made(batch=24)
+    r.model.encoder.recomputes = False
+    whole = memory.need(r, Machine(device="cpu", precision="fp32"))
+    assert memory.need(r, Machine(device="cpu", precision="fp32", recompute=True)) == whole
+    assert whole.again is None
+    assert not any("recompute" in line for line in memory.told(whole, 1000, Machine(precision="fp32")))
+
+
 def test_a_frozen_block_keeps_nothing_and_the_largest_block_counts():
     """By hand: of a frozen table and first block nothing is kept; a block four times as wide keeps that too."""
     model = Model(Toy())

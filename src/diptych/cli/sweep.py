@@ -1,7 +1,9 @@
 """One call as many: several seeds, several values of an option."""
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from difflib import get_close_matches
+from hashlib import blake2b
 from itertools import product
 from typing import Any
 
@@ -9,6 +11,7 @@ from diptych.cli.kinds import fits, hints
 from diptych.plural import counted
 
 MANY = 1000  # runs of a call, and seeds
+LONG = 60  # letters of a value in a folder's name
 ALWAYS = {"deep_augmentation": "simcse", "graph_deep_augmentation": "graphcl"}  # perturb a layer; what can do without
 
 
@@ -30,9 +33,12 @@ def calls(
                 f"none is asked; {other} is a recipe that does without"
             )
         axes.insert(0, [(option, value) for value in values])
-    found = {"-".join(f"{k}-{_short(x)}" for k, x in point): {**settings, **dict(point)} for point in product(*axes)}
-    if len(found) > MANY:
-        raise ValueError(f"that would be {counted(len(found), 'run')}; a call makes up to {MANY:,}")
+    if (many := math.prod(map(len, axes))) > MANY:
+        raise ValueError(f"that would be {counted(many, 'run')}; a call makes up to {MANY:,}")
+    points = product(*axes)
+    found = {"-".join(f"{k}-{_short(x)}" for k, x in point): {**settings, **dict(point)} for point in points}
+    if len(found) < many:
+        raise ValueError(f"--sweep {' '.join(asked)!r:.60}: two of these values would have one folder; leave one out")
     return {name: {k: x for k, x in each.items() if x is not None} for name, each in found.items()}
 
 
@@ -71,5 +77,9 @@ def _values(text: str) -> list[Any]:
 
 
 def _short(value: Any) -> str:
-    """A value as a part of a folder's name."""
-    return "none" if value is None else "".join(c if c.isalnum() or c in "._+-" else "_" for c in str(value))[:60]
+    """A value as a part of a folder's name; of a long one its beginning, and a digest of all."""
+    text = "none" if value is None else "".join(c if c.isalnum() or c in "._+-" else "_" for c in str(value))
+    if len(text) <= LONG:
+        return text
+    digest = blake2b(str(value).encode(), digest_size=4).hexdigest()
+    return f"{text[: LONG - 1 - len(digest)]}-{digest}"

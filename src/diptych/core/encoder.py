@@ -26,6 +26,7 @@ class Encoder(nn.Module, ABC):
     threads: int | None = None  # of the processor; None is all of them
     precision: Precision = "fp32"  # of embedding; of training the machine decides
     recompute: bool = False  # in training: whether blocks keep nothing, and compute it again for the gradient
+    recomputes: bool = False  # whether they can
     pads_as: str | None = None  # the type of device whose padding is used within the network, if not that of the batch
 
     @property

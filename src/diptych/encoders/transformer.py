@@ -45,6 +45,7 @@ class Transformer(Encoder):
     """
 
     precision = "auto"
+    recomputes = True
     base: str | None = None  # the folder or hub id that the network's weights lie in
     merge = False  # whether an adapter is saved as part of the weights, in place of a file beside them
 

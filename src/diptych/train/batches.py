@@ -53,8 +53,12 @@ class Work:
 
 
 def suited(machine: Machine, encoder: Encoder, where: torch.device) -> Machine:
-    """The machine, with tokens of a micro-batch that suit the encoder and the device if none are asked for."""
-    return machine if machine.tokens else replace(machine, tokens=micro_of(encoder, where))
+    """The machine, with tokens of a micro-batch that suit the encoder and the device if none are asked for.
+
+    Blocks are computed again only by an encoder that can.
+    """
+    tokens = machine.tokens or micro_of(encoder, where)
+    return replace(machine, tokens=tokens, recompute=machine.recompute and encoder.recomputes)
 
 
 def epoch_steps(recipe: Recipe) -> int:

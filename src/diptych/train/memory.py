@@ -54,7 +54,7 @@ class Need:
     estimate: Estimate
     per_token: float  # bytes of activations, of a micro-batch alone
     passing: float  # of these, what is there for one micro-batch only
-    again: int  # activations, if blocks are computed again
+    again: int | None  # activations, if blocks are computed again; None where they cannot be
     tokens: int  # kept at once
     micro: int  # of the largest micro-batch
     blocks: int
@@ -92,7 +92,8 @@ def need(recipe: Recipe, machine: Machine, world: World = ALONE) -> Need:
         where=where.type,
     )
     blocks = max(1, len(model.encoder.layers) - 1)
-    return Need(estimate, kept + passing, passing, again, tokens, largest, blocks, bool(model.encoder.fixed))
+    can = again if model.encoder.recomputes else None
+    return Need(estimate, kept + passing, passing, can, tokens, largest, blocks, bool(model.encoder.fixed))
 
 
 def _bytes(tensors: Any) -> int:
@@ -200,7 +201,7 @@ def _changes(needed: Need, there: int, machine: Machine) -> Iterator[str]:
     if needed.tokens > needed.micro:
         smaller = int(needed.per_token * needed.micro)
         yield f"--graph 0: keep one micro-batch at a time, and encode twice ({then(activations=smaller)})"
-    if not machine.recompute and needed.blocks > 1:
+    if not machine.recompute and needed.again is not None and needed.blocks > 1:
         yield f"--recompute: compute blocks again for the gradient ({then(activations=needed.again)})"
     room = there - replace(estimate, activations=0).peak
     fitting = int(room / needed.per_token) if needed.per_token else 0

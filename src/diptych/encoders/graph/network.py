@@ -6,7 +6,6 @@ Shapes: b graphs, n nodes of all of them, d width of a layer, f columns of featu
 import copy
 import importlib
 import sys
-import tomllib
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import asdict
@@ -32,6 +31,7 @@ Readout = Literal["concat", "last"]
 Norm = Literal["batch", "layer", "none"]
 KIND = "diptych_graph"  # in the place of a model_type of `transformers`
 GIN = "GIN"  # stands for GINConv with an MLP of two layers
+TRUTHS = {"true": True, "false": False, "none": None}
 PYG = "torch_geometric."  # where convolutions may be loaded from
 
 
@@ -244,19 +244,31 @@ def _options(conv: str, asked: Sequence[str]) -> dict[str, Any]:
     found: dict[str, Any] = {}
     for part in asked:
         option, _, text = part.partition("=")
-        value: Any = text if text.isidentifier() else None
-        with suppress(tomllib.TOMLDecodeError):
-            value = tomllib.loads(f"_ = {text}")["_"] if "'" not in text and '"' not in text else None
-        if not option.isidentifier() or not isinstance(value, int | float | str):
-            raise ValueError(f"{conv}: {part!r} is no option with a number, true, false or a word, as heads=4")
+        value = _value(text)
+        if not option.isidentifier() or option in found or value == "":
+            raise ValueError(f"{conv}: {part!r} is no option with a number, true, false or a word, once, as heads=4")
         found[option] = value
     return found
 
 
+def _value(text: str) -> bool | int | float | str | None:
+    """A truth, a number or a word; "" for anything else."""
+    if text.lower() in TRUTHS:
+        return TRUTHS[text.lower()]
+    for kind in (int, float):
+        with suppress(ValueError):
+            return kind(text)
+    return text if text.isidentifier() else ""
+
+
 def _try(layer: nn.Module, a: int, d: int) -> None:
     """A copy makes d numbers of each of two nodes with an edge. Raises what it raises, or ValueError."""
+    try:
+        tried = copy.deepcopy(layer).eval()
+    except RuntimeError:  # of weights that are computed from others there is no copy, and no trial
+        return
     with torch.no_grad(), torch.random.fork_rng(devices=[]):
-        found = copy.deepcopy(layer).eval()(torch.ones(2, a), torch.tensor([0, 1, 2]), torch.tensor([1, 0]))
+        found = tried(torch.ones(2, a), torch.tensor([0, 1, 2]), torch.tensor([1, 0]))
     if found.shape != (2, d):
         raise ValueError(f"two nodes become {list(found.shape)}, and {d} numbers of each are due")
 

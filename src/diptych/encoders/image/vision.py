@@ -45,6 +45,7 @@ class Vision(Encoder):
     """
 
     precision = "auto"
+    recomputes = True
     waste = 0.0
     mean: Float[Tensor, "3 1 1"]
     std: Float[Tensor, "3 1 1"]
