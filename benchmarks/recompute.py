@@ -23,12 +23,12 @@ WORDS = ("the", "cat", "sat", "on", "the", "mat", "and", "two", "views", "of", "
 
 def measured(way: str, encoder: str, precision: str, batch: int) -> dict[str, float]:
     """Seconds of the second step, and MB at the worst moment."""
-    from diptych import allocator, from_texts, recipes
+    from diptych import from_texts, headroom, recipes
     from diptych.core import Machine
     from diptych.train.loop import train
 
     if way == WAYS[2]:
-        allocator.left = lambda: 0
+        headroom.left = lambda: 0
     texts = [" ".join(WORDS[i * j % len(WORDS)] + str(i * j % 7) for j in range(1, 130)) for i in range(300)]
     recipe = recipes.dropout(from_texts(texts), encoder=encoder, steps=2, batch=batch, lora=8)
     machine = Machine(device="cpu", precision=precision, recompute=way != WAYS[0])

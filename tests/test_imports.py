@@ -9,7 +9,8 @@ import pytest
 
 SOURCE = Path(__file__).parents[1] / "src" / "diptych"
 ROOMS = {
-    "allocator": set(),
+    "headroom": set(),
+    "allocator": {"headroom"},
     "core": {"allocator", "citations"},
     "citations": set(),
     "draws": set(),
@@ -26,7 +27,7 @@ ROOMS = {
     "evaluate": {"measure", "data", "pictures", "graphs"},
     "objectives": {"measure"},
     "instruments": {"measure", "runs"},
-    "train": {"allocator"},
+    "train": {"allocator", "headroom"},
     "runs": set(),
     "checks": {"measure", "data", "encoders", "evaluate", "train"},
     "report": {"runs", "measure"},

@@ -120,9 +120,6 @@ def test_a_graph_of_one_node_and_one_without_edges_have_embeddings():
 )
 def test_any_convolution_of_pytorch_geometric_can_be_named(conv, tmp_path):
     made = network(conv=f"torch_geometric.nn:{conv}").eval()
-    for option in conv.split(":")[1:]:
-        name, _, value = option.partition("=")
-        assert str(getattr(made.blocks[0].conv.conv, name, value)).lower() == value
     found = made.embed(graphs())
     made.save(tmp_path / "model")
     assert np.array_equal(encoders.load(tmp_path / "model").embed(graphs()), found)

@@ -21,13 +21,13 @@ FACTOR = 1.4  # by which an estimate may be wrong
 MEASURED = """
 import json, sys
 from pathlib import Path
-from diptych import allocator, from_texts, recipes
+from diptych import from_texts, headroom, recipes
 from diptych.core import Machine
 from diptych.train import memory
 from diptych.train.batches import work
 from diptych.train.loop import train
 
-allocator.left = lambda: 0  # as where memory is short
+headroom.left = lambda: 0  # as where memory is short
 encoder, settings, machine, place = json.loads(sys.argv[1])
 words = "the cat sat on the mat and two views of one text agree while others do not ".split()
 documents = [" ".join(words[(i * j) % len(words)] + str(i * j % 7) for j in range(1, 130)) for i in range(300)]

@@ -13,7 +13,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from diptych import allocator
+from diptych import headroom
 from diptych.core import Machine, Model, Recipe
 from diptych.train import precision
 from diptych.train.batches import Micro, suited, work
@@ -168,7 +168,7 @@ def _saved(model: Model, micro: Micro) -> tuple[int, int, int]:
 
 def free(where: torch.device) -> int | None:
     """Bytes that are free on a device, under the limit of this process's group too; None if nothing tells."""
-    return int(torch.cuda.mem_get_info(where)[0]) if where.type == "cuda" else allocator.left()
+    return int(torch.cuda.mem_get_info(where)[0]) if where.type == "cuda" else headroom.left()
 
 
 def told(needed: Need, there: int | None, machine: Machine) -> list[str]:
@@ -213,6 +213,10 @@ def _changes(needed: Need, there: int, machine: Machine) -> Iterator[str]:
     if needed.adapted and estimate.where != "cpu":
         yield f"--weights bf16: hold the weights in half the bytes ({then(weights=estimate.weights // 2)})"
     if precision.resolve(machine.precision, torch.device(estimate.where)) == "fp32":
-        halved = int(needed.passing * needed.micro) if machine.recompute else estimate.activations
+        halved = (
+            int(needed.passing * needed.micro)
+            if machine.recompute and needed.again is not None
+            else estimate.activations
+        )
         smaller = estimate.activations - halved // 2
         yield f"--precision bf16: activations of blocks in half the bytes ({then(activations=smaller)})"
