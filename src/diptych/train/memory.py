@@ -213,10 +213,7 @@ def _changes(needed: Need, there: int, machine: Machine) -> Iterator[str]:
     if needed.adapted and estimate.where != "cpu":
         yield f"--weights bf16: hold the weights in half the bytes ({then(weights=estimate.weights // 2)})"
     if precision.resolve(machine.precision, torch.device(estimate.where)) == "fp32":
-        halved = (
-            int(needed.passing * needed.micro)
-            if machine.recompute and needed.again is not None
-            else estimate.activations
-        )
+        again = machine.recompute and needed.again is not None
+        halved = int(needed.passing * needed.micro) if again else estimate.activations
         smaller = estimate.activations - halved // 2
         yield f"--precision bf16: activations of blocks in half the bytes ({then(activations=smaller)})"
